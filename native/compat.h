@@ -1,0 +1,61 @@
+#pragma once
+
+// The one place that knows how FFmpeg's versions differ (5.1 to 9).
+// Each macro is named for the feature, with the version it came in.
+
+extern "C" {
+#include <libavcodec/avcodec.h>
+#include <libavformat/avformat.h>
+#include <libavutil/frame.h>
+}
+
+#include <cstdint>
+
+/// AVCodecParameters::coded_side_data took over from AVStream::side_data: 6.1.
+#define RUSHES_HAS_CODED_SIDE_DATA \
+  (LIBAVCODEC_VERSION_INT >= AV_VERSION_INT(60, 31, 102))
+/// AVFrame::duration took over from pkt_duration: 6.0.
+#define RUSHES_HAS_FRAME_DURATION \
+  (LIBAVUTIL_VERSION_INT >= AV_VERSION_INT(57, 30, 100))
+/// AV_FRAME_FLAG_KEY took over from AVFrame::key_frame: 6.1.
+#define RUSHES_HAS_FRAME_FLAG_KEY \
+  (LIBAVUTIL_VERSION_INT >= AV_VERSION_INT(58, 7, 100))
+
+namespace rushes::compat {
+
+inline int64_t frameDuration(const AVFrame& frame) {
+#if RUSHES_HAS_FRAME_DURATION
+  return frame.duration;
+#else
+  return frame.pkt_duration;
+#endif
+}
+
+inline bool isKeyFrame(const AVFrame& frame) {
+#if RUSHES_HAS_FRAME_FLAG_KEY
+  return (frame.flags & AV_FRAME_FLAG_KEY) != 0;
+#else
+  return frame.key_frame != 0;
+#endif
+}
+
+/// The stream's display matrix, or null.
+inline const int32_t* displayMatrix(const AVStream& stream) {
+#if RUSHES_HAS_CODED_SIDE_DATA
+  const AVPacketSideData* data = av_packet_side_data_get(
+      stream.codecpar->coded_side_data, stream.codecpar->nb_coded_side_data,
+      AV_PKT_DATA_DISPLAYMATRIX);
+  return data != nullptr && data->size >= 9 * sizeof(int32_t)
+             ? reinterpret_cast<const int32_t*>(data->data)
+             : nullptr;
+#else
+  size_t size = 0;
+  const uint8_t* data =
+      av_stream_get_side_data(&stream, AV_PKT_DATA_DISPLAYMATRIX, &size);
+  return data != nullptr && size >= 9 * sizeof(int32_t)
+             ? reinterpret_cast<const int32_t*>(data)
+             : nullptr;
+#endif
+}
+
+}  // namespace rushes::compat

@@ -1,0 +1,82 @@
+#include "codec.h"
+
+#include <string>
+
+namespace rushes {
+
+Codec::Codec(const AVStream& stream, int threads, bool keyFramesOnly)
+    : timeBase_(stream.time_base) {
+  const AVCodecID id = stream.codecpar->codec_id;
+  const AVCodec* decoder = avcodec_find_decoder(id);
+  if (decoder == nullptr) {
+    throw Error(
+        ErrorCode::kUnsupported,
+        std::string("avcodec_find_decoder: No decoder for ") +
+            avcodec_get_name(id),
+        AVERROR_DECODER_NOT_FOUND);
+  }
+  context_.reset(avcodec_alloc_context3(decoder));
+  checkAlloc(context_.get(), "avcodec_alloc_context3");
+  check(
+      avcodec_parameters_to_context(context_.get(), stream.codecpar),
+      "avcodec_parameters_to_context");
+  context_->pkt_timebase = stream.time_base;
+  context_->framerate = stream.avg_frame_rate;
+  context_->thread_count = keyFramesOnly ? 1 : threads;
+  if (keyFramesOnly) context_->skip_frame = AVDISCARD_NONKEY;
+  LogCapture log;
+  check(avcodec_open2(context_.get(), decoder, nullptr), "avcodec_open2");
+}
+
+void Codec::fail(int result, const char* call) const {
+  try {
+    check(result, call);
+  } catch (Error& error) {
+    if (error.code != ErrorCode::kOutOfMemory) error.code = ErrorCode::kDecode;
+    error.time = packetTime_;
+    throw;
+  }
+  throw Error(ErrorCode::kDecode, call);  // not reached: result is negative
+}
+
+bool Codec::receive(Demuxer& demuxer, Frame& frame) {
+  LogCapture log;
+  for (;;) {
+    const int result = avcodec_receive_frame(context_.get(), frame.get());
+    if (result >= 0) return true;
+    if (result == AVERROR_EOF) return false;
+    if (result != AVERROR(EAGAIN)) fail(result, "avcodec_receive_frame");
+    send(demuxer);
+  }
+}
+
+void Codec::send(Demuxer& demuxer) {
+  bool more = false;
+  try {
+    more = !draining_ && demuxer.read(packet_);
+  } catch (const Error& error) {
+    // Whatever ended the file, the frames already inside come out first:
+    // the caller gets the error now and may call again for them.
+    draining_ = error.code != ErrorCode::kAborted;
+    if (draining_) avcodec_send_packet(context_.get(), nullptr);
+    throw;
+  }
+  if (!more) {
+    draining_ = true;
+    const int result = avcodec_send_packet(context_.get(), nullptr);
+    if (result != AVERROR_EOF) check(result, "avcodec_send_packet");
+    return;
+  }
+  const int64_t pts =
+      packet_->pts != AV_NOPTS_VALUE ? packet_->pts : packet_->dts;
+  packetTime_.reset();
+  if (pts != AV_NOPTS_VALUE) {
+    packetTime_ = static_cast<double>(pts) * timeBase_.num / timeBase_.den;
+  }
+  // Never EAGAIN: the decoder has just said that it wants a packet.
+  const int result = avcodec_send_packet(context_.get(), packet_.get());
+  packet_.unref();
+  if (result < 0) fail(result, "avcodec_send_packet");
+}
+
+}  // namespace rushes

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <optional>
+
+#include "av.h"
+#include "demuxer.h"
+
+namespace rushes {
+
+/// Turns packets into frames: receives first, sends on EAGAIN, drains at the
+/// end. Owns the AVCodecContext and its threads.
+/// Thread-safety: one thread at a time.
+class Codec {
+ public:
+  /// `threads` 0 takes one per core. With `keyFramesOnly` all other frames are
+  /// dropped before they cost anything (and frame threads would not help).
+  Codec(const AVStream& stream, int threads, bool keyFramesOnly);
+
+  const AVCodecContext& context() const noexcept { return *context_; }
+
+  /// The next frame in presentation order, read from `demuxer` as needed;
+  /// false after the last. Throws kDecode for a packet or frame that could not
+  /// be decoded, and what `demuxer.read` throws: calling again goes on behind
+  /// the damage.
+  bool receive(Demuxer& demuxer, Frame& frame);
+
+ private:
+  void send(Demuxer& demuxer);
+  [[noreturn]] void fail(int result, const char* call) const;
+
+  CodecContextPtr context_;
+  AVRational timeBase_;
+  Packet packet_;
+  std::optional<double> packetTime_;
+  bool draining_ = false;
+};
+
+}  // namespace rushes

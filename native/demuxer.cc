@@ -1,0 +1,153 @@
+#include "demuxer.h"
+
+#include <array>
+#include <cstring>
+#include <string_view>
+
+namespace rushes {
+
+namespace {
+
+/// Demuxers that take any text for a film of the text itself.
+constexpr std::array<std::string_view, 5> kTextArt = {
+    "tty", "bin", "xbin", "adf", "idf"};
+
+bool isPicture(const AVStream& stream) {
+  return (stream.disposition &
+          (AV_DISPOSITION_ATTACHED_PIC | AV_DISPOSITION_TIMED_THUMBNAILS)) != 0;
+}
+
+bool isVideo(const AVStream& stream) {
+  return stream.codecpar->codec_type == AVMEDIA_TYPE_VIDEO &&
+         !isPicture(stream);
+}
+
+}  // namespace
+
+Demuxer::Demuxer(
+    const std::string& path, int streamIndex, const Interrupt& interrupt)
+    : interrupt_(interrupt) {
+  AVFormatContext* context = avformat_alloc_context();
+  checkAlloc(context, "avformat_alloc_context");
+  context_.reset(context);
+  context->interrupt_callback = {
+      &Interrupt::callback, const_cast<Interrupt*>(&interrupt)};
+  if (inspectFile(path) == FileKind::kPipe) {
+    pipe_ = std::make_unique<PipeInput>(path, interrupt);
+    context->pb = pipe_->context();
+  }
+  // Playlists and the like may refer to other files, never to the network.
+  context->protocol_whitelist = av_strdup("file,crypto,data");
+  LogCapture log;
+  // FFmpeg frees the context when opening fails.
+  context_.release();
+  const int opened = avformat_open_input(
+      &context, ("file:" + path).c_str(), nullptr, nullptr);
+  if (opened < 0) interrupt.check();
+  check(opened, "avformat_open_input");
+  context_.reset(context);
+  for (std::string_view name : kTextArt) {
+    if (name == context->iformat->name) {
+      check(AVERROR_INVALIDDATA, "avformat_open_input");
+    }
+  }
+  log.clear();
+  const int found = avformat_find_stream_info(context, nullptr);
+  interrupt.check();
+  check(found, "avformat_find_stream_info");
+  chooseStream(streamIndex);
+}
+
+void Demuxer::chooseStream(int streamIndex) {
+  AVFormatContext& context = *context_;
+  const int streams = static_cast<int>(context.nb_streams);
+  if (streamIndex >= 0) {
+    if (streamIndex >= streams || !isVideo(*context.streams[streamIndex])) {
+      throw Error(
+          ErrorCode::kNoVideo,
+          "stream " + std::to_string(streamIndex) + " is not a video stream");
+    }
+  } else {
+    streamIndex = av_find_best_stream(
+        &context, AVMEDIA_TYPE_VIDEO, -1, -1, nullptr, 0);
+    if (streamIndex < 0 || isPicture(*context.streams[streamIndex])) {
+      int64_t area = -1;
+      streamIndex = -1;
+      for (int i = 0; i < streams; ++i) {
+        const AVCodecParameters& parameters = *context.streams[i]->codecpar;
+        const int64_t size =
+            static_cast<int64_t>(parameters.width) * parameters.height;
+        if (!isVideo(*context.streams[i]) || size <= area) continue;
+        area = size;
+        streamIndex = i;
+      }
+    }
+    if (streamIndex < 0) {
+      throw Error(ErrorCode::kNoVideo, "the file has no video stream");
+    }
+  }
+  for (int i = 0; i < streams; ++i) {
+    if (i != streamIndex) context.streams[i]->discard = AVDISCARD_ALL;
+  }
+  stream_ = context.streams[streamIndex];
+}
+
+bool Demuxer::read(Packet& packet) {
+  LogCapture log;
+  for (;;) {
+    packet.unref();
+    const int result = av_read_frame(context_.get(), packet.get());
+    interrupt_.check();
+    if (result == AVERROR(EAGAIN)) continue;
+    if (result == AVERROR_EOF) {
+      // Matroska says so only in the log.
+      if (endsEarly() || log.heard("File ended prematurely")) {
+        throw Error(
+            ErrorCode::kTruncated,
+            "av_read_frame: The file ends before its tables say it does",
+            AVERROR_EOF);
+      }
+      return false;
+    }
+    if (result < 0 && endsEarly()) {
+      throw Error(
+          ErrorCode::kTruncated,
+          "av_read_frame: The file ends before its tables say it does (" +
+              (log.last().empty() ? describe(result) : log.last()) + ")",
+          result);
+    }
+    check(result, "av_read_frame");
+    if (packet->stream_index != stream_->index) continue;
+    corruptPacket_ = (packet->flags & AV_PKT_FLAG_CORRUPT) != 0;
+    return true;
+  }
+}
+
+bool Demuxer::endsEarly() const {
+  if (corruptPacket_) return true;  // the last packet was cut in two
+  const int64_t size =
+      context_->pb != nullptr ? avio_size(context_->pb) : AVERROR(ENOSYS);
+  if (size <= 0) return false;
+  // Formats that carry a table of packets put it into FFmpeg's index.
+  const int entries = avformat_index_get_entries_count(stream_);
+  for (int i = entries - 1; i >= 0 && i >= entries - 16; --i) {
+    const AVIndexEntry* entry = avformat_index_get_entry(stream_, i);
+    if (entry != nullptr && entry->pos + entry->size > size) return true;
+  }
+  return false;
+}
+
+bool Demuxer::seekable() const noexcept {
+  return pipe_ == nullptr &&
+         (context_->iformat->flags & AVFMT_NOTIMESTAMPS) == 0;
+}
+
+bool Demuxer::seek(int64_t pts) {
+  corruptPacket_ = false;
+  const int result = avformat_seek_file(
+      context_.get(), stream_->index, INT64_MIN, pts, pts, 0);
+  interrupt_.check();
+  return result >= 0;
+}
+
+}  // namespace rushes

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "av.h"
+#include "input.h"
+#include "interrupt.h"
+
+namespace rushes {
+
+/// Opens a file, chooses its video stream and reads that stream's packets.
+/// Owns the AVFormatContext. Thread-safety: one thread at a time; an Interrupt
+/// from any thread.
+class Demuxer {
+ public:
+  /// `streamIndex` below 0 chooses the best video stream (by FFmpeg's rules),
+  /// never an attached picture. `interrupt` has to outlive the demuxer.
+  Demuxer(
+      const std::string& path, int streamIndex, const Interrupt& interrupt);
+
+  AVFormatContext& context() const noexcept { return *context_; }
+  AVStream& stream() const noexcept { return *stream_; }
+
+  /// The stream's next packet; false at the end of the file. Throws kTruncated
+  /// where the file ends before its own tables say it does.
+  bool read(Packet& packet);
+
+  /// Whether `seek` can work: not on a pipe, nor without timestamps.
+  bool seekable() const noexcept;
+
+  /// Continues at a key frame that the container's tables place at or before
+  /// `pts`; where it really landed is for the caller to verify. False if the
+  /// container could not.
+  bool seek(int64_t pts);
+
+ private:
+  void chooseStream(int streamIndex);
+  bool endsEarly() const;
+
+  const Interrupt& interrupt_;
+  // Before the context that reads through it: freed after it.
+  std::unique_ptr<PipeInput> pipe_;
+  FormatContextPtr context_;
+  AVStream* stream_ = nullptr;
+  bool corruptPacket_ = false;
+};
+
+}  // namespace rushes

@@ -1,0 +1,369 @@
+#include "scaler.h"
+
+extern "C" {
+#include <libavutil/imgutils.h>
+#include <libavutil/opt.h>
+#include <libavutil/pixdesc.h>
+}
+
+#include <algorithm>
+#include <cstring>
+
+namespace rushes {
+
+namespace {
+
+constexpr int kAlignment = 64;
+
+AVPixelFormat pixelFormatOf(OutputFormat format) {
+  switch (format) {
+    case OutputFormat::kRgb24:
+      return AV_PIX_FMT_RGB24;
+    case OutputFormat::kRgba:
+      return AV_PIX_FMT_RGBA;
+    case OutputFormat::kBgr24:
+      return AV_PIX_FMT_BGR24;
+    case OutputFormat::kGray8:
+      return AV_PIX_FMT_GRAY8;
+    case OutputFormat::kYuv420p:
+      return AV_PIX_FMT_YUV420P;
+    case OutputFormat::kNative:
+      break;
+  }
+  return AV_PIX_FMT_NONE;
+}
+
+PlaneSet planesOf(const AVFrame& frame) {
+  PlaneSet planes;
+  for (int i = 0; i < 4; ++i) {
+    planes.data[i] = frame.data[i];
+    planes.stride[i] = frame.linesize[i];
+  }
+  return planes;
+}
+
+/// Planes of a picture without padding that starts at `out`.
+PlaneSet tightPlanes(AVPixelFormat format, int width, int height, uint8_t* out) {
+  PlaneSet planes;
+  check(
+      av_image_fill_arrays(
+          planes.data.data(), planes.stride.data(), out, format, width, height,
+          1),
+      "av_image_fill_arrays");
+  return planes;
+}
+
+bool isYuv(const AVPixFmtDescriptor& layout) {
+  return (layout.flags & AV_PIX_FMT_FLAG_RGB) == 0 && layout.nb_components >= 3;
+}
+
+/// The 8-bit planar layout with the chroma of `layout`: what planes are scaled
+/// in before colour is converted.
+AVPixelFormat planarFormat(const AVPixFmtDescriptor& layout, bool keepAlpha) {
+  const bool alpha =
+      keepAlpha && (layout.flags & AV_PIX_FMT_FLAG_ALPHA) != 0;
+  if (layout.log2_chroma_w == 0 && layout.log2_chroma_h == 0) {
+    return alpha ? AV_PIX_FMT_YUVA444P : AV_PIX_FMT_YUV444P;
+  }
+  if (layout.log2_chroma_w == 1 && layout.log2_chroma_h == 0) {
+    return alpha ? AV_PIX_FMT_YUVA422P : AV_PIX_FMT_YUV422P;
+  }
+  return alpha ? AV_PIX_FMT_YUVA420P : AV_PIX_FMT_YUV420P;
+}
+
+/// Where the pixel at (x, y) of the turned picture comes from.
+struct Turn {
+  Turn(Orientation orientation, int sourceWidth, int sourceHeight)
+      : orientation(orientation), width(sourceWidth), height(sourceHeight) {}
+
+  /// Steps in the source for a step right (`dx`) and down (`dy`) in the turned
+  /// picture, and the source of its upper left corner.
+  struct Walk {
+    int x, y, dxX, dxY, dyX, dyY;
+  };
+  Walk walk() const {
+    const int right = width - 1;
+    const int bottom = height - 1;
+    // Clockwise quarter turns: the corner that becomes the upper left one.
+    Walk walk{};
+    switch (orientation.quarterTurns & 3) {
+      case 0:
+        walk = {0, 0, 1, 0, 0, 1};
+        break;
+      case 1:
+        walk = {0, bottom, 0, -1, 1, 0};
+        break;
+      case 2:
+        walk = {right, bottom, -1, 0, 0, -1};
+        break;
+      default:
+        walk = {right, 0, 0, 1, -1, 0};
+        break;
+    }
+    if (orientation.flip) {
+      const int across = turnedWidth() - 1;
+      walk.x += across * walk.dxX;
+      walk.y += across * walk.dxY;
+      walk.dxX = -walk.dxX;
+      walk.dxY = -walk.dxY;
+    }
+    return walk;
+  }
+  int turnedWidth() const {
+    return (orientation.quarterTurns & 1) != 0 ? height : width;
+  }
+  int turnedHeight() const {
+    return (orientation.quarterTurns & 1) != 0 ? width : height;
+  }
+
+  Orientation orientation;
+  int width;
+  int height;
+};
+
+/// A rectangle of one plane, sizes in pixels.
+struct Canvas {
+  uint8_t* data;
+  ptrdiff_t stride;
+  int width;
+  int height;
+};
+
+template <int kBytes>
+void placePlane(
+    const uint8_t* source, ptrdiff_t sourceStride, const Turn& turn,
+    const Canvas& target, int left, int top) {
+  const Turn::Walk walk = turn.walk();
+  const int firstX = std::max(0, left);
+  const int lastX = std::min(target.width, left + turn.turnedWidth());
+  const int firstY = std::max(0, top);
+  const int lastY = std::min(target.height, top + turn.turnedHeight());
+  const ptrdiff_t step = walk.dxX * kBytes + walk.dxY * sourceStride;
+  for (int y = firstY; y < lastY; ++y) {
+    const int u = firstX - left;
+    const int v = y - top;
+    const int x0 = walk.x + u * walk.dxX + v * walk.dyX;
+    const int y0 = walk.y + u * walk.dxY + v * walk.dyY;
+    const uint8_t* from = source + y0 * sourceStride + x0 * kBytes;
+    uint8_t* to = target.data + y * target.stride + firstX * kBytes;
+    if (step == kBytes) {
+      if (lastX > firstX) std::memcpy(to, from, (lastX - firstX) * kBytes);
+      continue;
+    }
+    for (int x = firstX; x < lastX; ++x, from += step, to += kBytes) {
+      std::memcpy(to, from, kBytes);
+    }
+  }
+}
+
+/// The smallest half of a coordinate that covers it.
+int halfUp(int value) { return -((-value) >> 1); }
+
+}  // namespace
+
+void Image::allocate(AVPixelFormat format, int width, int height) {
+  if (format == format_ && width == width_ && height == height_) return;
+  PlaneSet planes;
+  const int bytes = check(
+      av_image_get_buffer_size(format, width, height, kAlignment),
+      "av_image_get_buffer_size");
+  // swscale's vector code may touch a little beyond the last row.
+  buffer_.reset(static_cast<uint8_t*>(av_malloc(bytes + kAlignment)));
+  checkAlloc(buffer_.get(), "av_malloc");
+  check(
+      av_image_fill_arrays(
+          planes.data.data(), planes.stride.data(), buffer_.get(), format,
+          width, height, kAlignment),
+      "av_image_fill_arrays");
+  planes_ = planes;
+  format_ = format;
+  width_ = width;
+  height_ = height;
+}
+
+PictureFormat formatOf(const AVFrame& frame) {
+  PictureFormat picture{
+      static_cast<AVPixelFormat>(frame.format), frame.width, frame.height,
+      frame.colorspace, frame.color_range == AVCOL_RANGE_JPEG};
+  const auto plain = [&](AVPixelFormat format) {
+    picture.format = format;
+    picture.fullRange = true;
+  };
+  switch (picture.format) {
+    case AV_PIX_FMT_YUVJ420P:
+      plain(AV_PIX_FMT_YUV420P);
+      break;
+    case AV_PIX_FMT_YUVJ422P:
+      plain(AV_PIX_FMT_YUV422P);
+      break;
+    case AV_PIX_FMT_YUVJ444P:
+      plain(AV_PIX_FMT_YUV444P);
+      break;
+    case AV_PIX_FMT_YUVJ440P:
+      plain(AV_PIX_FMT_YUV440P);
+      break;
+    case AV_PIX_FMT_YUVJ411P:
+      plain(AV_PIX_FMT_YUV411P);
+      break;
+    default:
+      break;
+  }
+  return picture;
+}
+
+void Converter::run(
+    const PictureFormat& from, const PlaneSet& source, const PictureFormat& to,
+    const PlaneSet& target) {
+  if (!context_ || from != from_ || to != to_) {
+    context_.reset(sws_alloc_context());
+    checkAlloc(context_.get(), "sws_alloc_context");
+    const bool shrinks = to.width <= from.width && to.height <= from.height;
+    const bool scales = to.width != from.width || to.height != from.height;
+    // Unscaled conversions use what the ffmpeg tool uses, so as to equal it.
+    const int flags = shrinks && scales ? SWS_AREA : SWS_BICUBIC;
+    const auto set = [&](const char* option, int value) {
+      check(av_opt_set_int(context_.get(), option, value, 0), option);
+    };
+    set("srcw", from.width);
+    set("srch", from.height);
+    set("src_format", from.format);
+    set("src_range", from.fullRange ? 1 : 0);
+    set("dstw", to.width);
+    set("dsth", to.height);
+    set("dst_format", to.format);
+    set("dst_range", to.fullRange ? 1 : 0);
+    set("sws_flags", flags);
+    // 4:2:0 chroma lies between two rows, as FFmpeg's scale filter has it.
+    const auto halvesRows = [](AVPixelFormat format) {
+      return av_pix_fmt_desc_get(format)->log2_chroma_h == 1;
+    };
+    if (halvesRows(from.format)) set("src_v_chr_pos", 128);
+    if (halvesRows(to.format)) set("dst_v_chr_pos", 128);
+    check(sws_init_context(context_.get(), nullptr, nullptr), "sws_init_context");
+    sws_setColorspaceDetails(
+        context_.get(), sws_getCoefficients(from.matrix),
+        from.fullRange ? 1 : 0, sws_getCoefficients(to.matrix),
+        to.fullRange ? 1 : 0, 0, 1 << 16, 1 << 16);
+    from_ = from;
+    to_ = to;
+  }
+  check(
+      sws_scale(
+          context_.get(), source.data.data(), source.stride.data(), 0,
+          from.height, target.data.data(), target.stride.data()),
+      "sws_scale");
+}
+
+bool Scaler::isPlain() const noexcept {
+  return output_.orientation.quarterTurns == 0 && !output_.orientation.flip &&
+         output_.left == 0 && output_.top == 0 &&
+         output_.width == output_.scaleWidth &&
+         output_.height == output_.scaleHeight;
+}
+
+int Scaler::bytes(const AVFrame& frame) const {
+  const bool native = output_.format == OutputFormat::kNative;
+  return check(
+      av_image_get_buffer_size(
+          native ? static_cast<AVPixelFormat>(frame.format)
+                 : pixelFormatOf(output_.format),
+          native ? frame.width : output_.width,
+          native ? frame.height : output_.height, 1),
+      "av_image_get_buffer_size");
+}
+
+void Scaler::write(const AVFrame& frame, uint8_t* out) {
+  if (output_.format == OutputFormat::kNative) {
+    check(
+        av_image_copy_to_buffer(
+            out, bytes(frame), frame.data, frame.linesize,
+            static_cast<AVPixelFormat>(frame.format), frame.width,
+            frame.height, 1),
+        "av_image_copy_to_buffer");
+    return;
+  }
+  const AVPixelFormat format = pixelFormatOf(output_.format);
+  const PlaneSet target =
+      tightPlanes(format, output_.width, output_.height, out);
+  if (isPlain()) {
+    convert(frame, target);
+    return;
+  }
+  upright_.allocate(format, output_.scaleWidth, output_.scaleHeight);
+  convert(frame, upright_.planes());
+  const bool limited = output_.format == OutputFormat::kYuv420p &&
+                       !formatOf(frame).fullRange;
+  const int luma = output_.width * output_.height;
+  std::memset(out, limited ? 16 : 0, bytes(frame));
+  if (output_.format == OutputFormat::kYuv420p) {
+    std::memset(out + luma, 128, bytes(frame) - luma);
+  } else if (output_.format == OutputFormat::kRgba) {
+    for (int i = 0; i < luma; ++i) out[4 * i + 3] = 255;
+  }
+  place(upright_.planes(), target);
+}
+
+void Scaler::convert(const AVFrame& frame, const PlaneSet& target) {
+  PictureFormat from = formatOf(frame);
+  const AVPixFmtDescriptor* layout = av_pix_fmt_desc_get(from.format);
+  PictureFormat to{
+      pixelFormatOf(output_.format), output_.scaleWidth, output_.scaleHeight,
+      from.matrix, from.fullRange};
+  if (!isYuv(*layout)) {
+    to.matrix = AVCOL_SPC_UNSPECIFIED;
+    to.fullRange = false;
+  }
+  // Grey output is full range whatever the stream's: FFmpeg's rule.
+  if (output_.format == OutputFormat::kGray8) to.fullRange = true;
+  const bool scales = to.width != from.width || to.height != from.height;
+  const bool toRgb = output_.format != OutputFormat::kGray8 &&
+                     output_.format != OutputFormat::kYuv420p;
+  if (!scales || !toRgb || !isYuv(*layout)) {
+    scale_.run(from, planesOf(frame), to, target);
+    return;
+  }
+  PictureFormat small = from;
+  small.format =
+      planarFormat(*layout, output_.format == OutputFormat::kRgba);
+  small.width = to.width;
+  small.height = to.height;
+  scaled_.allocate(small.format, small.width, small.height);
+  scale_.run(from, planesOf(frame), small, scaled_.planes());
+  color_.run(small, scaled_.planes(), to, target);
+}
+
+void Scaler::place(const PlaneSet& source, const PlaneSet& target) const {
+  const Turn turn{
+      output_.orientation, output_.scaleWidth, output_.scaleHeight};
+  const Canvas whole{
+      target.data[0], target.stride[0], output_.width, output_.height};
+  const int left = output_.left;
+  const int top = output_.top;
+  switch (output_.format) {
+    case OutputFormat::kRgb24:
+    case OutputFormat::kBgr24:
+      placePlane<3>(
+          source.data[0], source.stride[0], turn, whole, left, top);
+      return;
+    case OutputFormat::kRgba:
+      placePlane<4>(
+          source.data[0], source.stride[0], turn, whole, left, top);
+      return;
+    default:
+      placePlane<1>(
+          source.data[0], source.stride[0], turn, whole, left, top);
+  }
+  if (output_.format != OutputFormat::kYuv420p) return;
+  const Turn chroma{
+      output_.orientation, halfUp(output_.scaleWidth),
+      halfUp(output_.scaleHeight)};
+  for (int plane = 1; plane <= 2; ++plane) {
+    placePlane<1>(
+        source.data[plane], source.stride[plane], chroma,
+        {target.data[plane], target.stride[plane], halfUp(output_.width),
+         halfUp(output_.height)},
+        halfUp(left), halfUp(top));
+  }
+}
+
+}  // namespace rushes

@@ -1,0 +1,138 @@
+#include "small_picture.h"
+
+extern "C" {
+#include <libavutil/pixdesc.h>
+}
+
+#include <cstring>
+
+namespace rushes {
+
+namespace {
+
+/// The grey format whose samples are those of one plane of `layout`, or none
+/// where a plane holds more than one component.
+AVPixelFormat planeFormat(const AVPixFmtDescriptor& layout) {
+  constexpr int kOther = AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_HWACCEL |
+                         AV_PIX_FMT_FLAG_BITSTREAM | AV_PIX_FMT_FLAG_FLOAT |
+                         AV_PIX_FMT_FLAG_PAL;
+  if ((layout.flags & kOther) != 0) return AV_PIX_FMT_NONE;
+  const int bytes = (layout.comp[0].depth + 7) / 8;
+  const int components = layout.nb_components >= 3 ? 3 : 1;
+  for (int i = 0; i < components; ++i) {
+    const AVComponentDescriptor& component = layout.comp[i];
+    if (component.plane != i || component.step != bytes ||
+        component.shift != 0 || component.offset != 0) {
+      return AV_PIX_FMT_NONE;
+    }
+  }
+  const bool bigEndian = (layout.flags & AV_PIX_FMT_FLAG_BE) != 0;
+  switch (layout.comp[0].depth) {
+    case 8:
+      return AV_PIX_FMT_GRAY8;
+    case 10:
+      return bigEndian ? AV_PIX_FMT_GRAY10BE : AV_PIX_FMT_GRAY10LE;
+    case 12:
+      return bigEndian ? AV_PIX_FMT_GRAY12BE : AV_PIX_FMT_GRAY12LE;
+    case 16:
+      return bigEndian ? AV_PIX_FMT_GRAY16BE : AV_PIX_FMT_GRAY16LE;
+    default:
+      return AV_PIX_FMT_NONE;
+  }
+}
+
+int halved(int size) { return (size + 1) / 2; }
+
+}  // namespace
+
+void SmallPicture::load(const AVFrame& frame) {
+  frame_.unref();
+  check(av_frame_ref(frame_.get(), &frame), "av_frame_ref");
+  const PictureFormat from = formatOf(frame);
+  const AVPixFmtDescriptor* layout = av_pix_fmt_desc_get(from.format);
+  planar_ = planeFormat(*layout) != AV_PIX_FMT_NONE;
+  hasChroma_ = false;
+  if (planar_) {
+    loadPlane(0);
+    return;
+  }
+  // Packed, semi-planar or RGB: all three planes at once.
+  PictureFormat to{AV_PIX_FMT_YUV420P, width_, height_, from.matrix, from.fullRange};
+  if ((layout->flags & AV_PIX_FMT_FLAG_RGB) != 0) {
+    to.matrix = AVCOL_SPC_UNSPECIFIED;
+    to.fullRange = false;
+  }
+  images_[0].allocate(to.format, width_, height_);
+  PlaneSet source;
+  for (int i = 0; i < 4; ++i) {
+    source.data[i] = frame.data[i];
+    source.stride[i] = frame.linesize[i];
+  }
+  const PlaneSet& target = images_[0].planes();
+  converters_[0].run(from, source, to, target);
+  planes_[0] = {target.data[0], width_, height_, target.stride[0]};
+  for (int i = 1; i < 3; ++i) {
+    planes_[i] = {
+        target.data[i], halved(width_), halved(height_), target.stride[i]};
+  }
+  hasChroma_ = true;
+}
+
+void SmallPicture::loadPlane(int index) {
+  const PictureFormat whole = formatOf(*frame_);
+  const AVPixFmtDescriptor* layout = av_pix_fmt_desc_get(whole.format);
+  const bool chroma = index > 0;
+  const int width = chroma ? halved(width_) : width_;
+  const int height = chroma ? halved(height_) : height_;
+  if (chroma && layout->nb_components < 3) {
+    images_[index].allocate(AV_PIX_FMT_GRAY8, width, height);
+    const PlaneSet& grey = images_[index].planes();
+    std::memset(
+        grey.data[0], 128, static_cast<size_t>(grey.stride[0]) * height);
+    planes_[index] = {grey.data[0], width, height, grey.stride[0]};
+    return;
+  }
+  PictureFormat from = whole;
+  from.format = planeFormat(*layout);
+  if (chroma) {
+    from.width = AV_CEIL_RSHIFT(whole.width, layout->log2_chroma_w);
+    from.height = AV_CEIL_RSHIFT(whole.height, layout->log2_chroma_h);
+  }
+  const uint8_t* data = frame_->data[index];
+  const int stride = frame_->linesize[index];
+  if (from.format == AV_PIX_FMT_GRAY8 && from.width == width &&
+      from.height == height) {
+    planes_[index] = {data, width, height, stride};
+    return;
+  }
+  from.matrix = AVCOL_SPC_UNSPECIFIED;
+  from.fullRange = true;  // on both sides: values are kept
+  PictureFormat to{
+      AV_PIX_FMT_GRAY8, width, height, AVCOL_SPC_UNSPECIFIED, true};
+  images_[index].allocate(AV_PIX_FMT_GRAY8, width, height);
+  const PlaneSet& target = images_[index].planes();
+  PlaneSet source;
+  source.data[0] = const_cast<uint8_t*>(data);
+  source.stride[0] = stride;
+  converters_[index].run(from, source, to, target);
+  planes_[index] = {target.data[0], width, height, target.stride[0]};
+}
+
+void SmallPicture::loadChroma() {
+  if (hasChroma_) return;
+  loadPlane(1);
+  loadPlane(2);
+  hasChroma_ = true;
+}
+
+const Plane& SmallPicture::u() {
+  loadChroma();
+  return planes_[1];
+}
+
+const Plane& SmallPicture::v() {
+  loadChroma();
+  return planes_[2];
+}
+
+}  // namespace rushes

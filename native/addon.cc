@@ -1,0 +1,418 @@
+// The Node face: JavaScript's objects in, `rushes::Decoder` behind its own
+// thread, JavaScript's objects out. The border is declared in src/native.ts.
+
+#include <napi.h>
+
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "decoder.h"
+#include "interrupt.h"
+#include "measure.h"
+#include "promise_worker.h"
+#include "work_thread.h"
+
+namespace rushes {
+
+namespace {
+
+// ------------------------------------------------------- from JavaScript
+
+std::optional<double> optionalNumber(const Napi::Value& value) {
+  if (!value.IsNumber()) return std::nullopt;
+  return value.As<Napi::Number>().DoubleValue();
+}
+
+int integer(const Napi::Object& object, const char* key) {
+  return object.Get(key).As<Napi::Number>().Int32Value();
+}
+
+bool boolean(const Napi::Object& object, const char* key) {
+  return object.Get(key).As<Napi::Boolean>().Value();
+}
+
+DecoderOptions decoderOptions(const Napi::Object& object) {
+  return {
+      object.Get("path").As<Napi::String>().Utf8Value(),
+      integer(object, "streamIndex"), integer(object, "threads"),
+      boolean(object, "skipErrors")};
+}
+
+Selection selectionFrom(const Napi::Object& object) {
+  Selection selection;
+  selection.start = optionalNumber(object.Get("start"));
+  selection.end = optionalNumber(object.Get("end"));
+  selection.step = object.Get("step").As<Napi::Number>().Int64Value();
+  selection.every = object.Get("every").As<Napi::Number>().DoubleValue();
+  selection.keyFrames = boolean(object, "keyFrames");
+  return selection;
+}
+
+OutputFormat outputFormat(Napi::Env env, const std::string& name) {
+  if (name == "rgb24") return OutputFormat::kRgb24;
+  if (name == "rgba") return OutputFormat::kRgba;
+  if (name == "bgr24") return OutputFormat::kBgr24;
+  if (name == "gray8") return OutputFormat::kGray8;
+  if (name == "yuv420p") return OutputFormat::kYuv420p;
+  if (name == "native") return OutputFormat::kNative;
+  throw Napi::TypeError::New(env, "unknown pixel format " + name);
+}
+
+Output outputFrom(const Napi::Object& object) {
+  Output output;
+  output.format = outputFormat(
+      object.Env(), object.Get("pixelFormat").As<Napi::String>().Utf8Value());
+  output.scaleWidth = integer(object, "scaleWidth");
+  output.scaleHeight = integer(object, "scaleHeight");
+  output.orientation = {
+      integer(object, "quarterTurns"), boolean(object, "flip")};
+  output.width = integer(object, "width");
+  output.height = integer(object, "height");
+  output.left = integer(object, "left");
+  output.top = integer(object, "top");
+  return output;
+}
+
+// --------------------------------------------------------- to JavaScript
+
+Napi::Value toJs(Napi::Env env, double value) {
+  return Napi::Number::New(env, value);
+}
+Napi::Value toJs(Napi::Env env, int value) {
+  return Napi::Number::New(env, value);
+}
+Napi::Value toJs(Napi::Env env, int64_t value) {
+  return Napi::Number::New(env, static_cast<double>(value));
+}
+Napi::Value toJs(Napi::Env env, bool value) {
+  return Napi::Boolean::New(env, value);
+}
+Napi::Value toJs(Napi::Env env, const std::string& value) {
+  return Napi::String::New(env, value);
+}
+Napi::Value toJs(Napi::Env env, AVRational value) {
+  Napi::Object object = Napi::Object::New(env);
+  object["num"] = Napi::Number::New(env, value.num);
+  object["den"] = Napi::Number::New(env, value.den);
+  return object;
+}
+template <typename T>
+Napi::Value toJs(Napi::Env env, const std::optional<T>& value) {
+  if (!value) return env.Null();
+  return toJs(env, *value);
+}
+Napi::Value toJs(Napi::Env env, const StreamEntry& stream) {
+  Napi::Object object = Napi::Object::New(env);
+  object["index"] = toJs(env, stream.index);
+  object["type"] = toJs(env, stream.type);
+  object["codec"] = toJs(env, stream.codec);
+  object["language"] = toJs(env, stream.language);
+  object["attachedPicture"] = toJs(env, stream.attachedPicture);
+  object["default"] = toJs(env, stream.isDefault);
+  return object;
+}
+template <typename T>
+Napi::Value toJs(Napi::Env env, const std::vector<T>& values) {
+  Napi::Array array = Napi::Array::New(env, values.size());
+  for (uint32_t i = 0; i < values.size(); ++i) array[i] = toJs(env, values[i]);
+  return array;
+}
+
+Napi::Object toJs(Napi::Env env, const VideoInfo& info) {
+  Napi::Object color = Napi::Object::New(env);
+  color["primaries"] = toJs(env, info.primaries);
+  color["transfer"] = toJs(env, info.transfer);
+  color["matrix"] = toJs(env, info.matrix);
+  color["range"] = toJs(env, info.range);
+  color["chromaLocation"] = toJs(env, info.chromaLocation);
+  Napi::Object metadata = Napi::Object::New(env);
+  for (const auto& [key, value] : info.metadata) {
+    metadata.Set(key, toJs(env, value));
+  }
+  Napi::Object object = Napi::Object::New(env);
+  object["container"] = toJs(env, info.container);
+  object["duration"] = toJs(env, info.duration);
+  object["startTime"] = toJs(env, info.startTime);
+  object["size"] = toJs(env, info.size);
+  object["bitRate"] = toJs(env, info.bitRate);
+  object["streams"] = toJs(env, info.streams);
+  object["streamIndex"] = toJs(env, info.streamIndex);
+  object["codec"] = toJs(env, info.codec);
+  object["profile"] = toJs(env, info.profile);
+  object["width"] = toJs(env, info.width);
+  object["height"] = toJs(env, info.height);
+  object["codedWidth"] = toJs(env, info.codedWidth);
+  object["codedHeight"] = toJs(env, info.codedHeight);
+  object["rotation"] = toJs(env, info.orientation.quarterTurns * 90);
+  object["flipped"] = toJs(env, info.orientation.flip);
+  object["sampleAspectRatio"] = toJs(env, info.sampleAspectRatio);
+  object["pixelFormat"] = toJs(env, info.pixelFormat);
+  object["bitDepth"] = toJs(env, info.bitDepth);
+  object["color"] = color;
+  object["timeBase"] = toJs(env, info.timeBase);
+  object["averageFrameRate"] = toJs(env, info.averageFrameRate);
+  object["variableFrameRate"] = toJs(env, info.variableFrameRate);
+  object["frameCount"] = toJs(env, info.frameCount);
+  object["frameCountSource"] = toJs(env, info.frameCountSource);
+  object["metadata"] = metadata;
+  return object;
+}
+
+Napi::Object toJs(Napi::Env env, const ReadResult& read) {
+  Napi::Object object = Napi::Object::New(env);
+  object["count"] = Napi::Number::New(env, static_cast<double>(read.count));
+  object["done"] = toJs(env, read.done);
+  object["needed"] = toJs(env, read.needed);
+  object["formats"] = toJs(env, read.formats);
+  object["errors"] = toJs(env, read.errors);
+  return object;
+}
+
+const char* threadTypeName(const AVCodecContext& codec) {
+  if (codec.thread_count <= 1) return "none";
+  if ((codec.active_thread_type & FF_THREAD_FRAME) != 0) return "frame";
+  if ((codec.active_thread_type & FF_THREAD_SLICE) != 0) return "slice";
+  return "none";
+}
+
+// --------------------------------------------------------------- objects
+
+/// A decoder, and what reaches it from outside its thread. Shared by the
+/// JavaScript object and the jobs under way.
+struct Session {
+  explicit Session(DecoderOptions options)
+      : decoder(std::make_unique<Decoder>(std::move(options), interrupt)) {}
+
+  /// What every job does first.
+  Decoder& enter(uint64_t pass) {
+    interrupt.enter(pass);
+    interrupt.check();
+    return *decoder;
+  }
+
+  Interrupt interrupt;
+  /// Used on the decode thread only; gone after `close`.
+  std::unique_ptr<Decoder> decoder;
+};
+
+class JsDecoder;
+
+/// What one environment (main thread or worker) holds.
+struct Addon {
+  explicit Addon(Napi::Env env) : completions(env) {}
+
+  void close();
+
+  Completions completions;
+  std::set<JsDecoder*> decoders;
+};
+
+/// `NativeDecoder` in src/native.ts.
+class JsDecoder : public Napi::ObjectWrap<JsDecoder> {
+ public:
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(
+        env, "Decoder",
+        {InstanceMethod<&JsDecoder::open>("open"),
+         InstanceMethod<&JsDecoder::start>("start"),
+         InstanceMethod<&JsDecoder::read>("read"),
+         InstanceMethod<&JsDecoder::measure>("measure"),
+         InstanceMethod<&JsDecoder::cancel>("cancel"),
+         InstanceMethod<&JsDecoder::close>("close")});
+  }
+
+  explicit JsDecoder(const Napi::CallbackInfo& info)
+      : ObjectWrap(info),
+        addon_(*info.Env().GetInstanceData<Addon>()),
+        session_(std::make_shared<Session>(
+            decoderOptions(info[0].As<Napi::Object>()))) {
+    addon_.decoders.insert(this);
+  }
+
+  ~JsDecoder() override {
+    addon_.decoders.erase(this);
+    shutDown();
+  }
+
+  /// Ends the thread, waiting for the call under way to notice.
+  void shutDown() {
+    session_->interrupt.close();
+    thread_.stop();
+  }
+
+ private:
+  Napi::Value open(const Napi::CallbackInfo& info) {
+    struct Opened {
+      VideoInfo info;
+      int frameBytes;
+      std::string decoder;
+      int threads;
+      std::string threadType;
+    };
+    return run(
+        info.Env(),
+        [](Decoder& decoder) {
+          decoder.open();
+          const AVCodecContext& codec = decoder.codec();
+          return Opened{
+              decoder.info(), decoder.nativeFrameBytes(), codec.codec->name,
+              codec.thread_count, threadTypeName(codec)};
+        },
+        [](Napi::Env env, const Opened& opened) -> Napi::Value {
+          Napi::Object object = Napi::Object::New(env);
+          object["info"] = toJs(env, opened.info);
+          object["frameBytes"] = toJs(env, opened.frameBytes);
+          object["decoder"] = toJs(env, opened.decoder);
+          object["threads"] = toJs(env, opened.threads);
+          object["threadType"] = toJs(env, opened.threadType);
+          return object;
+        });
+  }
+
+  Napi::Value start(const Napi::CallbackInfo& info) {
+    const Selection selection = selectionFrom(info[0].As<Napi::Object>());
+    const Output output = outputFrom(info[1].As<Napi::Object>());
+    session_->interrupt.newPass();
+    return run(
+        info.Env(),
+        [selection, output](Decoder& decoder) {
+          decoder.start(selection, output);
+          return true;
+        },
+        [](Napi::Env env, bool) { return env.Undefined(); });
+  }
+
+  Napi::Value read(const Napi::CallbackInfo& info) {
+    const auto array = info[0].As<Napi::Array>();
+    auto rows = info[1].As<Napi::ArrayBuffer>();
+    std::vector<FrameBuffer> buffers;
+    for (uint32_t i = 0; i < array.Length(); ++i) {
+      auto buffer = array.Get(i).As<Napi::ArrayBuffer>();
+      buffers.push_back(
+          {static_cast<uint8_t*>(buffer.Data()), buffer.ByteLength()});
+    }
+    const size_t rowBytes = kFrameColumns * sizeof(double);
+    if (rows.ByteLength() < buffers.size() * rowBytes) {
+      throw Napi::RangeError::New(info.Env(), "rows is too short");
+    }
+    auto* target = static_cast<double*>(rows.Data());
+    return run(
+        info.Env(),
+        [buffers = std::move(buffers), target](Decoder& decoder) {
+          return decoder.read(buffers, target);
+        },
+        [](Napi::Env env, const ReadResult& result) -> Napi::Value {
+          return toJs(env, result);
+        },
+        {array, rows});
+  }
+
+  Napi::Value measure(const Napi::CallbackInfo& info) {
+    auto rows = info[0].As<Napi::ArrayBuffer>();
+    auto* target = static_cast<double*>(rows.Data());
+    const size_t capacity =
+        rows.ByteLength() / (kMeasureColumns * sizeof(double));
+    return run(
+        info.Env(),
+        [target, capacity](Decoder& decoder) {
+          return decoder.measure(target, capacity);
+        },
+        [](Napi::Env env, const ReadResult& result) -> Napi::Value {
+          return toJs(env, result);
+        },
+        {rows});
+  }
+
+  void cancel(const Napi::CallbackInfo&) { session_->interrupt.cancel(); }
+
+  /// Stops what is under way; file, codec and thread go as soon as it has.
+  void close(const Napi::CallbackInfo&) {
+    session_->interrupt.close();
+    thread_.post([session = session_] { session->decoder.reset(); });
+    thread_.finish();
+  }
+
+  template <typename Work, typename Convert>
+  Napi::Value run(
+      Napi::Env env, Work work, Convert convert,
+      const std::vector<Napi::Object>& kept = {}) {
+    const uint64_t pass = session_->interrupt.currentPass();
+    auto inSession = [session = session_, pass, work = std::move(work)] {
+      return work(session->enter(pass));
+    };
+    auto job = std::make_shared<FunctionJob<decltype(inSession), Convert>>(
+        env, std::move(inSession), std::move(convert));
+    // While it runs, the thread it runs on must not be collected.
+    job->keep(Value());
+    for (const Napi::Object& object : kept) job->keep(object);
+    return addon_.completions.start(env, thread_, std::move(job));
+  }
+
+  Addon& addon_;
+  std::shared_ptr<Session> session_;
+  WorkThread thread_;
+};
+
+void Addon::close() {
+  for (JsDecoder* decoder : decoders) decoder->shutDown();
+  completions.close();
+}
+
+// ------------------------------------------------------------- functions
+
+Napi::Value versions(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto dotted = [&](unsigned version) {
+    return Napi::String::New(
+        env, std::to_string(AV_VERSION_MAJOR(version)) + "." +
+                 std::to_string(AV_VERSION_MINOR(version)) + "." +
+                 std::to_string(AV_VERSION_MICRO(version)));
+  };
+  Napi::Object object = Napi::Object::New(env);
+  object["ffmpeg"] = Napi::String::New(env, av_version_info());
+  object["libavformat"] = dotted(avformat_version());
+  object["libavcodec"] = dotted(avcodec_version());
+  object["libavutil"] = dotted(avutil_version());
+  object["libswscale"] = dotted(swscale_version());
+  object["license"] = Napi::String::New(env, avcodec_license());
+  object["configuration"] = Napi::String::New(env, avcodec_configuration());
+  return object;
+}
+
+/// For tests against the TypeScript reference.
+void measureLumaRow(const Napi::CallbackInfo& info) {
+  auto rows = info[0].As<Napi::ArrayBuffer>();
+  const auto luma = info[1].As<Napi::Uint8Array>();
+  const Plane plane{
+      luma.Data(), info[2].As<Napi::Number>().Int32Value(),
+      info[3].As<Napi::Number>().Int32Value(),
+      info[4].As<Napi::Number>().Int32Value()};
+  auto* row = static_cast<double*>(rows.Data());
+  const LumaMeasures measures = measureLuma(plane);
+  row[kMeasureBrightness] = measures.brightness;
+  row[kMeasureContrast] = measures.contrast;
+  row[kMeasureSharpness] = measures.sharpness;
+  row[kMeasureHashHigh] = static_cast<double>(measures.hash >> 32);
+  row[kMeasureHashLow] = static_cast<double>(measures.hash & 0xffffffffU);
+}
+
+Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+  LogCapture::install();
+  auto* addon = new Addon(env);  // owned by the environment
+  env.SetInstanceData(addon);
+  // Hooks run last in, first out: threads end before anything they use goes.
+  env.AddCleanupHook([addon] { addon->close(); });
+  exports["Decoder"] = JsDecoder::define(env);
+  exports["versions"] = Napi::Function::New(env, versions);
+  exports["measureLuma"] = Napi::Function::New(env, measureLumaRow);
+  return exports;
+}
+
+}  // namespace
+
+}  // namespace rushes
+
+using rushes::initialize;
+NODE_API_MODULE(rushes, initialize)

@@ -1,0 +1,14 @@
+/** `rushes`: footage for Node. See README.md. */
+export { MediaError, type MediaErrorCode } from './errors.ts';
+export type { Frame, PixelFormat } from './frame.ts';
+export type { Fit } from './geometry.ts';
+export type {
+  ColorInfo,
+  DecodePath,
+  Rational,
+  StreamInfo,
+  VideoInfo,
+} from './info.ts';
+export type { FrameSelection, OpenOptions, VideoSource } from './options.ts';
+export { probe } from './probe.ts';
+export { type BatchOptions, openVideo, type Video } from './video.ts';

@@ -1,0 +1,177 @@
+/**
+ * The border: every export of the addon, and nothing else of it.
+ * TypeScript checks arguments before they get here; see `native/addon.cc` for the other side.
+ *
+ * Note [Rows]: what a read tells about its frames comes as rows of doubles in an ArrayBuffer
+ * that JavaScript allocated, so that handing over a batch costs one call however many frames it holds.
+ */
+import { join } from 'node:path';
+import nodeGypBuild from 'node-gyp-build';
+import { MediaError, type MediaErrorCode } from './errors.ts';
+import type { PixelFormat } from './frame.ts';
+import type { Geometry } from './geometry.ts';
+import type { VideoInfo } from './info.ts';
+
+/** Columns of a frame row (Note [Rows]); `kFrame…` in `native/decoder.h`. */
+export const FRAME_ROW = {
+  pts: 0,
+  duration: 1,
+  /** Bit 0: key frame. */
+  flags: 2,
+  width: 3,
+  height: 4,
+  /** Index into `NativeRead.formats`. */
+  format: 5,
+  /** Bytes written to the buffer. */
+  bytes: 6,
+  /** How many targets (`every`, `times`) this frame answers; 1 without targets. */
+  targets: 7,
+  length: 8,
+} as const;
+
+/** Columns of a measure row; `kMeasure…` in `native/decoder.h`. */
+export const MEASURE_ROW = {
+  pts: 0,
+  duration: 1,
+  /** Bit 0: key frame; bit 1: sampled, so that the columns from `brightness` on are filled. */
+  flags: 2,
+  /** `FrameChange` of `measures.ts`, from here to `recallAge`. */
+  difference: 3,
+  mismatch: 4,
+  histogram: 5,
+  recall: 6,
+  recallAge: 7,
+  brightness: 8,
+  contrast: 9,
+  saturation: 10,
+  sharpness: 11,
+  /** The 64-bit perceptual hash, as two unsigned halves. */
+  hashHigh: 12,
+  hashLow: 13,
+  length: 14,
+} as const;
+
+/** Bits of the flags columns. */
+export const FLAG_KEY_FRAME = 1;
+export const FLAG_SAMPLED = 2;
+
+/** Which frames a pass yields. Times are seconds on the stream's own clock. */
+export interface NativeSelection {
+  start: number | null;
+  end: number | null;
+  /** Every nth frame of the range; 1 for all. */
+  step: number;
+  /** Distance of targets, or 0. A target is answered by the frame on screen then. */
+  every: number;
+  keyFrames: boolean;
+}
+
+/** How to make the pixels of one output frame. */
+export interface NativeOutput extends Geometry {
+  pixelFormat: PixelFormat;
+}
+
+/** What a read came to. */
+export interface NativeRead {
+  /** Rows, and with them buffers, that were filled. */
+  count: number;
+  /** Whether the pass is over. */
+  done: boolean;
+  /** If above 0: the next frame waits for buffers of this many bytes. */
+  needed: number;
+  /** Pixel formats that the rows refer to. */
+  formats: string[];
+  /** Packets that could not be decoded during this read (`onDecodeError: 'skip'`): what and when. */
+  errors: NativeFailure[];
+}
+
+/** A failure as it crosses the border; {@link toMediaError} makes an exception of it. */
+export interface NativeFailure {
+  code: MediaErrorCode | 'ERR_ABORTED';
+  message: string;
+  avCode?: number;
+  time?: number;
+}
+
+/** `rushes::Decoder` behind its own thread. Calls are served in order; `close` and `cancel` overtake them. */
+export interface NativeDecoder {
+  /** Opens the source. Rejects with a {@link NativeFailure} as an Error with those fields. */
+  open(): Promise<NativeInfo>;
+  /** Begins a pass; what was not read of the one before is dropped. */
+  start(selection: NativeSelection, output: NativeOutput): Promise<void>;
+  /** Fills `buffers` in order and a row for each in `rows` (Note [Rows]). */
+  read(buffers: ArrayBuffer[], rows: ArrayBuffer): Promise<NativeRead>;
+  /** Measures the next frames of the range inside the output's `scaleWidth` × `scaleHeight`, one row each. */
+  measure(rows: ArrayBuffer): Promise<NativeRead>;
+  /** Stops what is under way with `ERR_ABORTED`; the next `start` works again. */
+  cancel(): void;
+  /** Frees file, codec and thread at once; what is under way ends with `ERR_CLOSED`. */
+  close(): void;
+}
+
+/** What `open` answers: {@link VideoInfo} but for what TypeScript derives, and the decode path. */
+export interface NativeInfo {
+  info: Omit<VideoInfo, 'source' | 'displayWidth' | 'displayHeight' | 'hdr'>;
+  /** Bytes of one frame in the stream's own format, going by the container. */
+  frameBytes: number;
+  decoder: string;
+  threads: number;
+  threadType: 'frame' | 'slice' | 'none';
+}
+
+export interface NativeOpenOptions {
+  /** Absolute path. */
+  path: string;
+  /** Below 0: the best video stream. */
+  streamIndex: number;
+  /** Decoder threads; 0 lets FFmpeg choose one per core. */
+  threads: number;
+  skipErrors: boolean;
+}
+
+/** The addon. */
+export interface NativeAddon {
+  Decoder: new (options: NativeOpenOptions) => NativeDecoder;
+  /** Versions of the libraries that were loaded, and how FFmpeg was configured. */
+  versions(): Record<string, string>;
+  /** Measures one luma plane: for tests against `measures.ts`. Fills one measure row. */
+  measureLuma(
+    row: ArrayBuffer,
+    luma: Uint8Array,
+    width: number,
+    height: number,
+    stride: number,
+    previous: Uint8Array | null,
+  ): void;
+}
+
+/** Makes a MediaError of a rejection of the addon, naming the source; anything else stays as it is. */
+export function toMediaError(error: unknown, source: string): unknown {
+  const failure = error as Partial<NativeFailure> & Error;
+  if (!failure?.code?.startsWith('ERR_') || error instanceof MediaError) return error;
+  return new MediaError(
+    failure.code as MediaErrorCode,
+    `${source}: ${failure.message}`,
+    { source, avCode: failure.avCode, time: failure.time },
+  );
+}
+
+let addon: NativeAddon | undefined;
+
+/** Loads the addon once. @throws {MediaError} `ERR_ADDON` with the loader's words */
+export function loadAddon(): NativeAddon {
+  try {
+    addon ??= nodeGypBuild(join(import.meta.dirname, ROOT)) as NativeAddon;
+    return addon;
+  } catch (cause) {
+    throw new MediaError(
+      'ERR_ADDON',
+      `the native addon could not be loaded: ${(cause as Error).message}. In a clone, \`npm run build\` builds it; \
+for an installed package, install FFmpeg's development files, cmake, ninja, pkg-config and a C++ compiler, then run \`npm rebuild rushes\`.`,
+      { cause },
+    );
+  }
+}
+
+/** The package's root, seen from `src/` and, after bundling, from `dist/cjs/`. */
+const ROOT = import.meta.dirname.endsWith('cjs') ? '../..' : '..';

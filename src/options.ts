@@ -1,0 +1,229 @@
+/** What callers may ask for, and the checks that turn a mistake into a `TypeError` or `RangeError` before any work. */
+import { availableParallelism } from 'node:os';
+import { isAbsolute, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { PixelFormat } from './frame.ts';
+import type { Fit, GeometryOptions } from './geometry.ts';
+
+/** What a video can be read from: a path, or a `file:` URL. */
+export type VideoSource = string | URL;
+
+/** How to open a video. */
+export interface OpenOptions {
+  /** Width to scale to, in display pixels; alone, the height follows. Default: the picture's own. */
+  width?: number | undefined;
+  /** Height to scale to, in display pixels; alone, the width follows. Default: the picture's own. */
+  height?: number | undefined;
+  /** How the picture fills `width` × `height`. Default `'inside'`. */
+  fit?: Fit | undefined;
+  /** Never make the picture larger than it is. Default true. */
+  withoutEnlargement?: boolean | undefined;
+  /** Layout of `frame.data`. Default `'rgb24'`. */
+  pixelFormat?: PixelFormat | undefined;
+  /** Turn the picture upright as its display matrix says. Default true. */
+  autorotate?: boolean | undefined;
+  /** Stretch the width so that pixels are square, as the sample aspect ratio says. Default true. */
+  squarePixels?: boolean | undefined;
+  /** Which video stream of the container, by index. Default: the best by FFmpeg's rules, never an attached picture. */
+  streamIndex?: number | undefined;
+  /** Decoder threads; 0, the default, is one per core. */
+  threads?: number | undefined;
+  /**
+   * What a damaged packet does: `'throw'`, the default, ends the iteration with a `MediaError` after the frames before it;
+   * `'skip'` goes on behind it and adds to `video.errors`.
+   */
+  onDecodeError?: 'throw' | 'skip' | undefined;
+  /** Ends opening and every later read, and closes the video. */
+  signal?: AbortSignal | undefined;
+}
+
+/** Which frames an iteration yields. All times are seconds on the stream's own clock. */
+export interface FrameSelection {
+  /** Yields frames with `time >= start`. Default: from the first. */
+  start?: number | undefined;
+  /** Yields frames with `time < end`. Default: to the last. */
+  end?: number | undefined;
+  /**
+   * Seconds between frames: yields the frame on screen at `start`, `start + every`, … (from the first frame without `start`).
+   * A frame on screen at several of these times is yielded once.
+   */
+  every?: number | undefined;
+  /** Frames per second: the same as `every: 1 / fps`. */
+  fps?: number | undefined;
+  /** Yields every nth frame of the range. Default 1. */
+  step?: number | undefined;
+  /** Yields key frames only, and decodes nothing else. Default false. */
+  keyFrames?: boolean | undefined;
+  /** Ends this iteration; the video can be used again. */
+  signal?: AbortSignal | undefined;
+}
+
+/** What {@link openVideo} makes of {@link OpenOptions}. */
+export interface ResolvedOpenOptions extends GeometryOptions {
+  pixelFormat: PixelFormat;
+  streamIndex: number;
+  threads: number;
+  onDecodeError: 'throw' | 'skip';
+  signal: AbortSignal | undefined;
+}
+
+/** What an iteration makes of {@link FrameSelection}. */
+export interface ResolvedSelection {
+  start: number | null;
+  end: number | null;
+  step: number;
+  every: number;
+  keyFrames: boolean;
+}
+
+const PIXEL_FORMATS: readonly PixelFormat[] = [
+  'rgb24',
+  'rgba',
+  'bgr24',
+  'gray8',
+  'yuv420p',
+  'native',
+];
+const FITS: readonly Fit[] = ['inside', 'contain', 'cover', 'fill'];
+
+/** Largest side of an output picture: keeps sizes in bytes far inside 31 bits. */
+const MAX_SIDE = 16384;
+
+function show(value: unknown): string {
+  return typeof value === 'string' ? `'${value}'` : String(value);
+}
+
+/** A whole number in a range, or `undefined`. */
+export function checkInteger(
+  name: string,
+  value: unknown,
+  minimum: number,
+  maximum: number,
+): number | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value !== 'number' || !Number.isInteger(value)) {
+    throw new TypeError(`${name} must be a whole number, got ${show(value)}`);
+  }
+  if (value < minimum || value > maximum) {
+    throw new RangeError(`${name} must be ${minimum} to ${maximum}, got ${value}`);
+  }
+  return value;
+}
+
+/** A finite number above 0, or `undefined`. */
+export function checkPositive(name: string, value: unknown): number | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value !== 'number' || Number.isNaN(value)) {
+    throw new TypeError(`${name} must be a number, got ${show(value)}`);
+  }
+  if (!(value > 0) || value === Number.POSITIVE_INFINITY) {
+    throw new RangeError(`${name} must be above 0 and finite, got ${value}`);
+  }
+  return value;
+}
+
+/** A finite number of seconds, or `undefined`. */
+export function checkTime(name: string, value: unknown): number | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value !== 'number' || !Number.isFinite(value)) {
+    throw new TypeError(
+      `${name} must be a finite number of seconds, got ${show(value)}`,
+    );
+  }
+  return value;
+}
+
+export function checkBoolean(name: string, value: unknown): boolean | undefined {
+  if (value !== undefined && typeof value !== 'boolean') {
+    throw new TypeError(`${name} must be true or false, got ${show(value)}`);
+  }
+  return value;
+}
+
+export function checkChoice<T extends string>(
+  name: string,
+  value: unknown,
+  choices: readonly T[],
+): T | undefined {
+  if (value === undefined) return undefined;
+  if (!choices.includes(value as T)) {
+    const words = choices.map((choice) => `'${choice}'`).join(', ');
+    throw new TypeError(`${name} must be one of ${words}, got ${show(value)}`);
+  }
+  return value as T;
+}
+
+export function checkSignal(value: unknown): AbortSignal | undefined {
+  if (value !== undefined && !(value instanceof AbortSignal)) {
+    throw new TypeError(`signal must be an AbortSignal, got ${show(value)}`);
+  }
+  return value;
+}
+
+/** The absolute path that `source` names. */
+export function resolveSource(source: VideoSource): string {
+  let path: string;
+  if (source instanceof URL) {
+    if (source.protocol !== 'file:') {
+      throw new TypeError(`source must be a path or a file: URL, got ${source.href}`);
+    }
+    path = fileURLToPath(source);
+  } else if (typeof source === 'string' && source !== '') {
+    path = /^file:\/\//i.test(source) ? fileURLToPath(source) : source;
+  } else {
+    throw new TypeError(`source must be a path or a file: URL, got ${show(source)}`);
+  }
+  if (path.includes('\0')) throw new TypeError('source must not hold a NUL character');
+  return isAbsolute(path) ? path : resolve(path);
+}
+
+/** @throws {TypeError | RangeError} naming the option */
+export function resolveOpenOptions(options: OpenOptions): ResolvedOpenOptions {
+  const width = checkInteger('width', options.width, 1, MAX_SIDE);
+  const height = checkInteger('height', options.height, 1, MAX_SIDE);
+  const pixelFormat =
+    checkChoice('pixelFormat', options.pixelFormat, PIXEL_FORMATS) ?? 'rgb24';
+  if (pixelFormat === 'native' && (width !== undefined || height !== undefined)) {
+    throw new TypeError("pixelFormat 'native' is never scaled: leave width and height");
+  }
+  return {
+    width,
+    height,
+    pixelFormat,
+    fit: checkChoice('fit', options.fit, FITS) ?? 'inside',
+    withoutEnlargement:
+      checkBoolean('withoutEnlargement', options.withoutEnlargement) ?? true,
+    autorotate: checkBoolean('autorotate', options.autorotate) ?? true,
+    squarePixels: checkBoolean('squarePixels', options.squarePixels) ?? true,
+    streamIndex: checkInteger('streamIndex', options.streamIndex, 0, 2 ** 31 - 1) ?? -1,
+    threads: checkInteger('threads', options.threads, 0, 64) || availableParallelism(),
+    onDecodeError:
+      checkChoice('onDecodeError', options.onDecodeError, ['throw', 'skip']) ?? 'throw',
+    signal: checkSignal(options.signal),
+  };
+}
+
+/** @throws {TypeError | RangeError} naming the option */
+export function resolveSelection(options: FrameSelection): ResolvedSelection {
+  const every = checkPositive('every', options.every);
+  const fps = checkPositive('fps', options.fps);
+  const step = checkInteger('step', options.step, 1, Number.MAX_SAFE_INTEGER);
+  const ways = { every, fps, step };
+  const given = Object.entries(ways).filter(([, value]) => value !== undefined);
+  if (given.length > 1) {
+    const names = given.map(([name]) => name).join(' and ');
+    throw new TypeError(`${names} cannot be combined: each chooses the frames`);
+  }
+  const start = checkTime('start', options.start) ?? null;
+  const end = checkTime('end', options.end) ?? null;
+  if (start !== null && end !== null && end < start) {
+    throw new RangeError(`end must not be before start, got ${start} to ${end}`);
+  }
+  return {
+    start,
+    end,
+    step: step ?? 1,
+    every: every ?? (fps === undefined ? 0 : 1 / fps),
+    keyFrames: checkBoolean('keyFrames', options.keyFrames) ?? false,
+  };
+}

@@ -4,6 +4,17 @@
 
 namespace rushes {
 
+namespace {
+
+/// Decoders that know nothing of skip_frame. A key packet of these holds a
+/// whole key frame, and the container marks it.
+bool ignoresSkipFrame(AVCodecID codec) {
+  return codec == AV_CODEC_ID_VP8 || codec == AV_CODEC_ID_VP9 ||
+         codec == AV_CODEC_ID_AV1;
+}
+
+}  // namespace
+
 Codec::Codec(const AVStream& stream, int threads, bool keyFramesOnly)
     : timeBase_(stream.time_base) {
   const AVCodecID id = stream.codecpar->codec_id;
@@ -23,7 +34,10 @@ Codec::Codec(const AVStream& stream, int threads, bool keyFramesOnly)
   context_->pkt_timebase = stream.time_base;
   context_->framerate = stream.avg_frame_rate;
   context_->thread_count = keyFramesOnly ? 1 : threads;
-  if (keyFramesOnly) context_->skip_frame = AVDISCARD_NONKEY;
+  if (keyFramesOnly) {
+    context_->skip_frame = AVDISCARD_NONKEY;
+    keyPacketsOnly_ = ignoresSkipFrame(id);
+  }
   LogCapture log;
   check(avcodec_open2(context_.get(), decoder, nullptr), "avcodec_open2");
 }
@@ -53,7 +67,10 @@ bool Codec::receive(Demuxer& demuxer, Frame& frame) {
 void Codec::send(Demuxer& demuxer) {
   bool more = false;
   try {
-    more = !draining_ && demuxer.read(packet_);
+    do {
+      more = !draining_ && demuxer.read(packet_);
+    } while (more && keyPacketsOnly_ &&
+             (packet_->flags & AV_PKT_FLAG_KEY) == 0);
   } catch (const Error& error) {
     // Whatever ended the file, the frames already inside come out first:
     // the caller gets the error now and may call again for them.

@@ -12,8 +12,9 @@ namespace rushes {
 /// Thread-safety: one thread at a time.
 class Codec {
  public:
-  /// `threads` 0 takes one per core. With `keyFramesOnly` all other frames are
-  /// dropped before they cost anything (and frame threads would not help).
+  /// `threads` 0 takes one per core. With `keyFramesOnly` other frames are
+  /// dropped before they cost anything (and frame threads would not help), as
+  /// far as the decoder can tell: the caller still has to look.
   Codec(const AVStream& stream, int threads, bool keyFramesOnly);
 
   const AVCodecContext& context() const noexcept { return *context_; }
@@ -32,6 +33,7 @@ class Codec {
   AVRational timeBase_;
   Packet packet_;
   std::optional<double> packetTime_;
+  bool keyPacketsOnly_ = false;
   bool draining_ = false;
 };
 

@@ -52,7 +52,9 @@ void Decoder::open() {
 
 void Decoder::openCodec() {
   codec_ = std::make_unique<Codec>(
-      demuxer_->stream(), options_.threads, keyFramesOnly_);
+      demuxer_->stream(), options_.threads,
+      // Without timestamps, time is known by counting every frame.
+      keyFramesOnly_ && demuxer_->hasTimestamps());
 }
 
 int Decoder::nativeFrameBytes() const {
@@ -158,13 +160,15 @@ bool Decoder::decode(TimedFrame& frame) {
     return true;
   }
   fresh_ = false;
-  interrupt_.check();
-  if (!receive(frame.frame)) {
-    finish();
-    return false;
-  }
-  stamp(frame);
-  ++decoded_;
+  do {
+    interrupt_.check();
+    if (!receive(frame.frame)) {
+      finish();
+      return false;
+    }
+    stamp(frame);
+    ++decoded_;
+  } while (keyFramesOnly_ && !compat::isKeyFrame(*frame.frame));
   return true;
 }
 

@@ -138,8 +138,7 @@ bool Demuxer::endsEarly() const {
 }
 
 bool Demuxer::seekable() const noexcept {
-  return pipe_ == nullptr &&
-         (context_->iformat->flags & AVFMT_NOTIMESTAMPS) == 0;
+  return pipe_ == nullptr && hasTimestamps();
 }
 
 bool Demuxer::seek(int64_t pts) {

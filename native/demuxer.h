@@ -27,6 +27,12 @@ class Demuxer {
   /// where the file ends before its own tables say it does.
   bool read(Packet& packet);
 
+  /// Whether the stream says when its frames are shown; raw streams do not.
+  bool hasTimestamps() const noexcept {
+    return (context_->iformat->flags & AVFMT_NOTIMESTAMPS) == 0 &&
+           stream_->start_time != AV_NOPTS_VALUE;
+  }
+
   /// Whether `seek` can work: not on a pipe, nor without timestamps.
   bool seekable() const noexcept;
 

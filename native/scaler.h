@@ -96,8 +96,9 @@ class Scaler {
 
  private:
   void convert(const AVFrame& frame, const PlaneSet& target);
+  void paintBlack(const AVFrame& frame, uint8_t* out) const;
   void place(const PlaneSet& source, const PlaneSet& target) const;
-  bool isPlain() const noexcept;
+  bool writesInPlace() const noexcept;
 
   Output output_;
   Converter scale_;

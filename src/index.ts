@@ -1,4 +1,14 @@
 /** `rushes`: footage for Node. See README.md. */
+export type {
+  Analysis,
+  AnalysisError,
+  AnalysisEvent,
+  AnalysisOptionsUsed,
+  Sample,
+  Segment,
+  Shot,
+} from './analysis.ts';
+export { type AnalyzeOptions, type AnalyzeProgress, analyze } from './analyze.ts';
 export { MediaError, type MediaErrorCode } from './errors.ts';
 export type { Frame, PixelFormat } from './frame.ts';
 export type { Fit } from './geometry.ts';
@@ -10,5 +20,6 @@ export type {
   VideoInfo,
 } from './info.ts';
 export type { FrameSelection, OpenOptions, VideoSource } from './options.ts';
+export { hashDistance } from './measures.ts';
 export { probe } from './probe.ts';
 export { type BatchOptions, openVideo, type Video } from './video.ts';

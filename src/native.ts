@@ -11,6 +11,7 @@ import { MediaError, type MediaErrorCode } from './errors.ts';
 import type { PixelFormat } from './frame.ts';
 import type { Geometry } from './geometry.ts';
 import type { VideoInfo } from './info.ts';
+import type { Plane } from './measures.ts';
 
 /** Columns of a frame row (Note [Rows]); `kFrame…` in `native/decoder.h`. */
 export const FRAME_ROW = {
@@ -38,17 +39,16 @@ export const MEASURE_ROW = {
   /** `FrameChange` of `measures.ts`, from here to `recallAge`. */
   difference: 3,
   mismatch: 4,
-  histogram: 5,
-  recall: 6,
-  recallAge: 7,
-  brightness: 8,
-  contrast: 9,
-  saturation: 10,
-  sharpness: 11,
+  recall: 5,
+  recallAge: 6,
+  brightness: 7,
+  contrast: 8,
+  saturation: 9,
+  sharpness: 10,
   /** The 64-bit perceptual hash, as two unsigned halves. */
-  hashHigh: 12,
-  hashLow: 13,
-  length: 14,
+  hashHigh: 11,
+  hashLow: 12,
+  length: 13,
 } as const;
 
 /** Bits of the flags columns. */
@@ -129,20 +129,25 @@ export interface NativeOpenOptions {
   skipErrors: boolean;
 }
 
+/** A frame's planes, as `measures.ts` takes them; `u` and `v` have one size. */
+export interface NativePicture {
+  /** Presentation time in seconds. */
+  readonly time: number;
+  readonly luma: Plane;
+  readonly u: Plane;
+  readonly v: Plane;
+}
+
 /** The addon. */
 export interface NativeAddon {
   Decoder: new (options: NativeOpenOptions) => NativeDecoder;
   /** Versions of the libraries that were loaded, and how FFmpeg was configured. */
   versions(): Record<string, string>;
-  /** Measures one luma plane: for tests against `measures.ts`. Fills one measure row. */
-  measureLuma(
-    row: ArrayBuffer,
-    luma: Uint8Array,
-    width: number,
-    height: number,
-    stride: number,
-    previous: Uint8Array | null,
-  ): void;
+  /**
+   * Measures a series of frames as a pass does, every one as if it were sampled: for tests
+   * against `measures.ts`. Fills the columns from `difference` on of one measure row each.
+   */
+  measureFrames(rows: ArrayBuffer, frames: readonly NativePicture[]): void;
 }
 
 /** Makes a MediaError of a rejection of the addon, naming the source; anything else stays as it is. */

@@ -1,0 +1,117 @@
+#ifndef RUSHES_MEASURE_H_
+#define RUSHES_MEASURE_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <vector>
+
+namespace rushes {
+
+// Note [Exact measures]: everything here is summed in integers and divided once
+// at the end, so that `src/measures.ts`, the readable reference, comes to the
+// same doubles, bit for bit. That needs -ffp-contract=off.
+
+/// One plane of 8-bit samples that somebody else owns.
+struct Plane {
+  const uint8_t* data;
+  /// Samples in a row, and rows; both at least 1.
+  int width;
+  int height;
+  /// Bytes from one row to the next; may be negative.
+  ptrdiff_t stride;
+};
+
+/// What is measured on the luma of a sampled frame.
+struct LumaMeasures {
+  /// Mean, 0–255.
+  double brightness;
+  /// Population standard deviation, 0–127.5.
+  double contrast;
+  /// Variance of the Laplacian, 0 and up: Pech-Pacheco et al., "Diatom
+  /// autofocusing in brightfield microscopy", ICPR 2000. The kernel is
+  /// 0 1 0 / 1 -4 1 / 0 1 0, the border BORDER_REFLECT_101, as in OpenCV's
+  /// Laplacian with ksize 1; an axis of one sample reflects onto itself.
+  double sharpness;
+  /// 64-bit difference hash (N. Krawetz, "Kind of Like That", 2013): whether
+  /// each of 9x8 cells is darker than its right neighbour, row by row, the upper
+  /// left one in the most significant bit.
+  uint64_t hash;
+};
+
+LumaMeasures measureLuma(const Plane& luma);
+
+/// Mean distance of chroma from grey, 0–181, each distance rounded down: SATAVG
+/// of FFmpeg's vf_signalstats.c. `u` and `v` have one size.
+double meanSaturation(const Plane& u, const Plane& v);
+
+/// How much a frame differs from those decoded before it: what the cut detector
+/// (src/detectors/cuts.ts) goes by. All 0 for the first frame.
+struct FrameChange {
+  /// `FrameChange` in src/measures.ts, in the same order.
+  enum Column {
+    /// Mean |ΔY| to the previous frame, 0–255: YDIF of FFmpeg's
+    /// vf_signalstats.c. Where the size changed, of the thumbnails.
+    kDifference,
+    /// How little the frame has in common with the previous one, 0 (same) to 2
+    /// (inverted); unrelated pictures come to about 1. See Note [Mismatch].
+    kMismatch,
+    /// The smallest mismatch (without displacement) to a frame two or more back,
+    /// such that those between lasted ChangeMeter::kFlash at most: small where
+    /// the picture comes back after a flash.
+    kRecall,
+    /// How many frames back that one was; 0 if there was none.
+    kRecallAge,
+    kColumns,
+  };
+  double columns[kColumns] = {};
+};
+
+/// Compares each decoded frame with those before it.
+/// Owns copies of what it needs of them: one luma plane, and the thumbnails of
+/// kFlash seconds. Thread-safety: one thread at a time.
+class ChangeMeter {
+ public:
+  /// Seconds that a flash may last: shorter than any shot that a viewer could
+  /// make out.
+  static constexpr double kFlash = 0.25;
+
+  /// Compares the next frame, shown at `time` (seconds), with those before it.
+  /// Chroma is not needed: see src/detectors/cuts.ts.
+  FrameChange next(const Plane& luma, double time);
+
+  /// Forgets what came before: the next frame is a first frame again.
+  void reset();
+
+ private:
+  /// Size of the thumbnails and their highest displacement, in cells.
+  static constexpr int kWidth = 32;
+  static constexpr int kHeight = 18;
+  static constexpr int kShift = 4;
+  /// How many thumbnails are kept at most: kFlash at 240 frames a second.
+  static constexpr size_t kMemory = 61;
+
+  struct Thumbnail {
+    double time;
+    /// Mean luma of each cell, rounded. 16 bits wide for multiplying.
+    std::array<int16_t, kWidth * kHeight> cells;
+    /// Of all cells and of their squares.
+    int32_t sum;
+    int32_t squares;
+  };
+
+  static Thumbnail makeThumbnail(const Plane& luma, double time);
+  static double mismatch(const Thumbnail& a, const Thumbnail& b);
+  static double shiftedMismatch(const Thumbnail& a, const Thumbnail& b);
+
+  /// Newest first.
+  std::deque<Thumbnail> thumbnails_;
+  std::vector<uint8_t> previous_;
+  int width_ = 0;
+  int height_ = 0;
+};
+
+}  // namespace rushes
+
+#endif  // RUSHES_MEASURE_H_

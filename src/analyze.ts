@@ -1,0 +1,276 @@
+/** Measures a video, finds its shots and its good segments. */
+import {
+  ANALYSIS_SCHEMA,
+  type Analysis,
+  type AnalysisError,
+  type AnalysisEvent,
+  type AnalysisOptionsUsed,
+  type Sample,
+} from './analysis.ts';
+import { CutDetector, type DecidedFrame } from './detectors/cuts.ts';
+import { segmentsFrom } from './detectors/segments.ts';
+import { shotsFrom } from './detectors/shots.ts';
+import { MediaError } from './errors.ts';
+import { resolveGeometry } from './geometry.ts';
+import { formatHash, motion, quality } from './measures.ts';
+import { FLAG_KEY_FRAME, FLAG_SAMPLED, MEASURE_ROW } from './native.ts';
+import {
+  checkBoolean,
+  checkInteger,
+  checkPositive,
+  checkSignal,
+  checkTime,
+  type VideoSource,
+} from './options.ts';
+import { openVideo, type Video } from './video.ts';
+
+/** How far an analysis is. */
+export interface AnalyzeProgress {
+  /** Presentation time reached, in seconds. */
+  readonly time: number;
+  /** Seconds of video in all, if known. */
+  readonly duration: number | null;
+  /** Frames decoded so far. */
+  readonly frames: number;
+  /** Frames decoded per second of wall time so far. */
+  readonly framesPerSecond: number;
+  /** 0–1, if the duration is known. */
+  readonly fraction: number | null;
+}
+
+/** How to analyse. */
+export interface AnalyzeOptions {
+  /** Samples per second. Default 2. */
+  fps?: number | undefined;
+  /** Samples are measured inside `width` × `height` pixels, never enlarged. Default 640 × 360. */
+  width?: number | undefined;
+  height?: number | undefined;
+  /** Range in seconds on the stream's own clock, half-open. Default: the whole file. */
+  start?: number | undefined;
+  end?: number | undefined;
+  /** Look for cuts, for which every frame is compared with the one before. Default true. */
+  cuts?: boolean | undefined;
+  /** Which video stream of the container, by index. Default: the best by FFmpeg's rules. */
+  streamIndex?: number | undefined;
+  /** Decoder threads; 0, the default, is one per core. */
+  threads?: number | undefined;
+  /** Ends the analysis, which rejects with the signal's reason. */
+  signal?: AbortSignal | undefined;
+  /** Called some times a second while frames are decoded. */
+  onProgress?: ((progress: AnalyzeProgress) => void) | undefined;
+}
+
+/** Milliseconds between two calls of `onProgress`. */
+const PROGRESS_INTERVAL = 100;
+
+/**
+ * Analyses a video: samples it `fps` times a second, finds hard cuts by looking at every frame, and from both the shots and the
+ * segments worth keeping. Damage is stepped over and reported in `errors`; `complete` says whether anything is missing.
+ *
+ * @throws {TypeError | RangeError} for a mistake in `options`
+ * @throws {MediaError} if the file cannot be opened or holds no frame that can be decoded, with the codes of `openVideo`,
+ * `ERR_DECODE` or `ERR_TRUNCATED`
+ */
+export async function analyze(
+  source: VideoSource,
+  options: AnalyzeOptions = {},
+): Promise<Analysis> {
+  const used = resolveAnalyzeOptions(options);
+  const signal = checkSignal(options.signal);
+  const { streamIndex, threads } = options;
+  await using video = await openVideo(source, {
+    streamIndex,
+    threads,
+    pixelFormat: 'gray8',
+    onDecodeError: 'skip',
+    signal,
+  });
+  const collector = new Collector(video, used);
+  const report = progressReporter(video, used, options.onProgress);
+  const selection = {
+    start: used.start,
+    end: used.end,
+    every: 1 / used.fps,
+    step: 1,
+    keyFrames: false,
+  };
+  const geometry = resolveGeometry(video.info, {
+    width: used.width,
+    height: used.height,
+    fit: 'inside',
+    withoutEnlargement: true,
+    autorotate: true,
+    squarePixels: true,
+  });
+  for await (const batches of video.measures(selection, geometry, signal)) {
+    for (const { rows, count } of batches) {
+      for (let i = 0; i < count; i++) {
+        const begin = i * MEASURE_ROW.length;
+        collector.add(rows.subarray(begin, begin + MEASURE_ROW.length));
+      }
+    }
+    report(collector.end, collector.frames);
+  }
+  return collector.finish();
+}
+
+/** @throws {TypeError | RangeError} naming the option */
+function resolveAnalyzeOptions(options: AnalyzeOptions): AnalysisOptionsUsed {
+  const start = checkTime('start', options.start) ?? null;
+  const end = checkTime('end', options.end) ?? null;
+  if (start !== null && end !== null && end <= start) {
+    throw new RangeError(`end must be after start, got ${start} to ${end}`);
+  }
+  if (options.onProgress !== undefined && typeof options.onProgress !== 'function') {
+    throw new TypeError(`onProgress must be a function, got ${options.onProgress}`);
+  }
+  return {
+    fps: checkPositive('fps', options.fps) ?? 2,
+    width: checkInteger('width', options.width, 16, 4096) ?? 640,
+    height: checkInteger('height', options.height, 16, 4096) ?? 360,
+    start,
+    end,
+    cuts: checkBoolean('cuts', options.cuts) ?? true,
+  };
+}
+
+/** A sample that still lacks its scene score. */
+type OpenSample = Omit<Sample, 'sceneScore'> & { sceneScore: number; frame: number };
+
+/** Takes measure rows one by one; what it holds grows with the samples only. */
+class Collector {
+  /** Frames taken. */
+  frames = 0;
+  /** Seconds: when the last frame's span on screen ends. */
+  end = 0;
+  readonly #video: Video;
+  readonly #used: AnalysisOptionsUsed;
+  readonly #detector: CutDetector | null;
+  readonly #samples: Sample[] = [];
+  /** Samples whose frame the detector has not decided on yet, oldest first. */
+  readonly #open: OpenSample[] = [];
+  readonly #cuts: AnalysisEvent[] = [];
+  #start: number | null = null;
+  #lastTime = 0;
+
+  constructor(video: Video, used: AnalysisOptionsUsed) {
+    this.#video = video;
+    this.#used = used;
+    this.#detector = used.cuts ? new CutDetector() : null;
+  }
+
+  add(row: Float64Array): void {
+    const column = (name: keyof typeof MEASURE_ROW) => row[MEASURE_ROW[name]] as number;
+    const { num, den } = this.#video.info.timeBase;
+    const pts = column('pts');
+    const time = (pts * num) / den;
+    const flags = column('flags');
+    const dt = this.#start === null ? 0 : time - this.#lastTime;
+    this.#start ??= time;
+    if ((flags & FLAG_SAMPLED) !== 0) {
+      const measures = {
+        brightness: column('brightness'),
+        contrast: column('contrast'),
+        saturation: column('saturation'),
+        sharpness: column('sharpness'),
+      };
+      this.#open.push({
+        frame: this.frames,
+        time,
+        pts,
+        keyFrame: (flags & FLAG_KEY_FRAME) !== 0,
+        ...measures,
+        motion: motion(column('difference'), dt),
+        sceneScore: 0,
+        hash: formatHash(column('hashHigh'), column('hashLow')),
+        quality: quality(measures),
+      });
+    }
+    this.frames += 1;
+    this.#lastTime = time;
+    this.end = ((pts + column('duration')) * num) / den;
+    if (this.#detector === null) {
+      this.#closeSamples(this.frames, 0);
+      return;
+    }
+    const change = {
+      difference: column('difference'),
+      mismatch: column('mismatch'),
+      recall: column('recall'),
+      recallAge: column('recallAge'),
+    };
+    this.#decided(this.#detector.push({ time, pts, ...change }));
+  }
+
+  #decided(frames: readonly DecidedFrame[]): void {
+    for (const { frame, cut, sceneScore } of frames) {
+      if (cut !== null) this.#cuts.push(cut);
+      this.#closeSamples(frame, sceneScore);
+    }
+  }
+
+  /** Samples up to `frame` are complete; the score is that of the frame itself. */
+  #closeSamples(frame: number, sceneScore: number): void {
+    while (this.#open[0] !== undefined && this.#open[0].frame <= frame) {
+      const { frame: _, ...sample } = this.#open.shift() as OpenSample;
+      this.#samples.push({ ...sample, sceneScore });
+    }
+  }
+
+  finish(): Analysis {
+    this.#decided(this.#detector?.finish() ?? []);
+    const { info, decodePath, errors } = this.#video;
+    if (this.#start === null) throw nothingInRange(info.source, this.#used);
+    const range = { start: this.#start, end: Math.max(this.end, this.#start) };
+    const shots = shotsFrom(this.#cuts, range);
+    return {
+      schema: ANALYSIS_SCHEMA,
+      source: info.source,
+      info,
+      options: this.#used,
+      decodePath,
+      frames: this.frames,
+      samples: this.#samples,
+      shots,
+      segments: segmentsFrom(this.#samples, shots, { interval: 1 / this.#used.fps }),
+      events: this.#cuts,
+      errors: errors.map(toAnalysisError),
+      complete: errors.length === 0,
+    };
+  }
+}
+
+function nothingInRange(source: string, used: AnalysisOptionsUsed): Error {
+  const { start, end } = used;
+  return new RangeError(
+    `${source}: no frame is shown from ${start ?? 'the start'} to ${end ?? 'the end'}`,
+  );
+}
+
+function toAnalysisError({ code, message, time }: MediaError): AnalysisError {
+  return { code, message, time: time ?? null };
+}
+
+function progressReporter(
+  video: Video,
+  used: AnalysisOptionsUsed,
+  onProgress: AnalyzeOptions['onProgress'],
+): (time: number, frames: number) => void {
+  if (onProgress === undefined) return () => {};
+  const { startTime, duration: whole } = video.info;
+  const start = used.start ?? startTime ?? 0;
+  const end = used.end ?? (whole === null ? null : (startTime ?? 0) + whole);
+  const duration = end === null ? null : Math.max(0, end - start);
+  const began = performance.now();
+  let last = 0;
+  return (time, frames) => {
+    const now = performance.now();
+    if (now - last < PROGRESS_INTERVAL) return;
+    last = now;
+    const fraction = duration
+      ? Math.min(1, Math.max(0, (time - start) / duration))
+      : null;
+    const framesPerSecond = frames / Math.max(1e-3, (now - began) / 1000);
+    onProgress({ time, duration, frames, framesPerSecond, fraction });
+  };
+}

@@ -1,0 +1,137 @@
+import { type ParseArgsConfig, parseArgs } from 'node:util';
+import { UsageError } from './command.ts';
+
+type OptionsConfig = NonNullable<ParseArgsConfig['options']>;
+type Parsed<T extends OptionsConfig> = ReturnType<
+  typeof parseArgs<{ options: T; allowPositionals: true; strict: true }>
+>;
+
+/** Options that every command has. */
+export const COMMON_OPTIONS = {
+  json: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+} as const satisfies OptionsConfig;
+
+/**
+ * Takes the arguments of a command apart.
+ *
+ * @throws {UsageError} for an unknown option, one without its value, or no file
+ */
+export function parseCommand<const T extends OptionsConfig>(
+  args: readonly string[],
+  options: T,
+): { values: Parsed<T>['values']; files: string[] } {
+  let parsed: Parsed<T>;
+  try {
+    parsed = parseArgs({
+      args: [...args],
+      options,
+      allowPositionals: true,
+      strict: true,
+    });
+  } catch (error) {
+    // Node's words name the option; what follows them is advice of several lines.
+    const [message] = (error as Error).message.split(/\. |\n/);
+    throw new UsageError(message);
+  }
+  const { values, positionals } = parsed;
+  if (positionals.length === 0 && !(values as { help?: boolean }).help) {
+    throw new UsageError('FILE is missing');
+  }
+  return { values, files: positionals };
+}
+
+/** How to read the value of an option, and what to ask for if it cannot be read. */
+interface Kind<T> {
+  readonly wanted: string;
+  /** `undefined` if the text is none. */
+  read(text: string): T | undefined;
+}
+
+/** A width or height, and a number of decoder threads, as far as the library takes them. */
+export const SIDE = wholeNumber(1, 16_384);
+export const THREADS = wholeNumber(1, 64);
+
+/** Reads the value of an option. @throws {UsageError} naming the option and the value got */
+export function readOption<T>(
+  option: string,
+  text: string | undefined,
+  kind: Kind<T>,
+): T | undefined {
+  if (text === undefined) return undefined;
+  const value = kind.read(text);
+  if (value === undefined) {
+    throw new UsageError(`--${option} wants ${kind.wanted}, got '${text}'`);
+  }
+  return value;
+}
+
+const DECIMAL = /^-?(\d+\.?\d*|\.\d+)$/;
+
+/** Seconds, or `[HH:]MM:SS` as FFmpeg has it; may be negative, as timestamps may. */
+export const TIME: Kind<number> = {
+  wanted: "seconds (12.5) or a time ('1:02:03.5')",
+  read(text) {
+    const match = /^(-?)(?:(?:(\d+):)?(\d+):)?(\d+\.?\d*|\.\d+)$/.exec(text);
+    if (!match) return undefined;
+    const [, sign, hours = '0', minutes = '0', seconds] = match;
+    const time = Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds);
+    return sign === '-' ? -time : time;
+  },
+};
+
+/** Seconds above 0. */
+export const INTERVAL: Kind<number> = {
+  wanted: 'seconds above 0',
+  read: (text) => (DECIMAL.test(text) ? positive(Number(text)) : undefined),
+};
+
+/** Frames per second, as `25` or `30000/1001`. */
+export const RATE: Kind<number> = {
+  wanted: "frames per second above 0 (25, 29.97, '30000/1001')",
+  read(text) {
+    const [numerator = '', denominator = '1', ...rest] = text.split('/');
+    const readable = DECIMAL.test(numerator) && DECIMAL.test(denominator);
+    if (!readable || rest.length > 0) return undefined;
+    return positive(Number(numerator) / Number(denominator));
+  },
+};
+
+/** A whole number from `least` to `most`. */
+export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER): Kind<number> {
+  const upTo = most === Number.MAX_SAFE_INTEGER ? ' or more' : ` to ${most}`;
+  return {
+    wanted: `a whole number, ${least}${upTo}`,
+    read(text) {
+      const value = Number(text);
+      return /^\d+$/.test(text) && value >= least && value <= most ? value : undefined;
+    },
+  };
+}
+
+/** One of a few words. */
+export function oneOf<const T extends string>(...words: T[]): Kind<T> {
+  return {
+    wanted: `one of ${words.join(', ')}`,
+    read: (text) => words.find((word) => word === text),
+  };
+}
+
+function positive(value: number): number | undefined {
+  return Number.isFinite(value) && value > 0 ? value : undefined;
+}
+
+/** @throws {UsageError} if more than one of these options was given */
+export function atMostOne(values: Readonly<Record<string, unknown>>): void {
+  const given = Object.keys(values).filter((option) => values[option] !== undefined);
+  if (given.length > 1) {
+    throw new UsageError(`--${given.join(' and --')} exclude each other`);
+  }
+}
+
+/** @throws {UsageError} if `--end` lies before `--start` */
+export function checkRange(start: number | undefined, end: number | undefined): void {
+  if (start !== undefined && end !== undefined && end < start) {
+    throw new UsageError(`--end (${end} s) is before --start (${start} s)`);
+  }
+}

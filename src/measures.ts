@@ -1,0 +1,382 @@
+/**
+ * What is measured on pixels, written to be read: the reference of `native/measure.cc`,
+ * which comes to the same numbers bit for bit, faster.
+ *
+ * Note [Exact measures]: everything is summed in integers and divided once at the end, so
+ * that the order of summing does not matter.
+ */
+
+/** One plane of 8-bit samples. */
+export interface Plane {
+  /** `[height, stride]`, row by row. */
+  readonly data: Uint8Array;
+  /** Samples in a row, and rows; both at least 1. */
+  readonly width: number;
+  readonly height: number;
+  /** Bytes from one row to the next; at least `width`. */
+  readonly stride: number;
+}
+
+/** What is measured on the luma of a sampled frame. */
+export interface LumaMeasures {
+  /** Mean, 0–255. */
+  readonly brightness: number;
+  /** Population standard deviation, 0–127.5. */
+  readonly contrast: number;
+  /**
+   * Variance of the Laplacian, 0 and up (Pech-Pacheco et al., "Diatom autofocusing in
+   * brightfield microscopy", ICPR 2000). The kernel is 0 1 0 / 1 -4 1 / 0 1 0, the border
+   * BORDER_REFLECT_101, as in OpenCV's Laplacian with ksize 1; an axis of one sample
+   * reflects onto itself.
+   */
+  readonly sharpness: number;
+  /** {@link differenceHash}. */
+  readonly hash: string;
+}
+
+/** Measures one luma plane. */
+export function measureLuma(luma: Plane): LumaMeasures {
+  const { width, height } = luma;
+  const values = new Moments();
+  const laplacians = new Moments();
+  for (let y = 0; y < height; y++) {
+    const above = reflect101(y - 1, height);
+    const below = reflect101(y + 1, height);
+    for (let x = 0; x < width; x++) {
+      const value = at(luma, x, y);
+      values.add(value);
+      laplacians.add(
+        at(luma, x, above) +
+          at(luma, x, below) +
+          at(luma, reflect101(x - 1, width), y) +
+          at(luma, reflect101(x + 1, width), y) -
+          4 * value,
+      );
+    }
+  }
+  return {
+    brightness: values.mean(),
+    contrast: Math.sqrt(values.variance()),
+    sharpness: laplacians.variance(),
+    hash: differenceHash(luma),
+  };
+}
+
+/**
+ * 64-bit perceptual hash: the difference hash of N. Krawetz, "Kind of Like That" (2013).
+ * Whether each of 9x8 cells is darker than its right neighbour, row by row, the upper left
+ * one in the most significant bit. 16 hexadecimal digits.
+ */
+export function differenceHash(luma: Plane): string {
+  const columns = 9;
+  const rows = 8;
+  let hash = 0n;
+  for (let j = 0; j < rows; j++) {
+    for (let i = 0; i + 1 < columns; i++) {
+      const left = cell(luma, columns, rows, i, j);
+      const right = cell(luma, columns, rows, i + 1, j);
+      // sum / area < sum / area, without dividing.
+      const darker =
+        BigInt(left.sum) * BigInt(right.area) < BigInt(right.sum) * BigInt(left.area);
+      hash = (hash << 1n) | (darker ? 1n : 0n);
+    }
+  }
+  return formatHash(Number(hash >> 32n), Number(hash & 0xffffffffn));
+}
+
+/** 16 hexadecimal digits of the unsigned halves of a hash. */
+export function formatHash(high: number, low: number): string {
+  return high.toString(16).padStart(8, '0') + low.toString(16).padStart(8, '0');
+}
+
+/**
+ * In how many of 64 bits two hashes differ; up to about 10 the pictures look alike.
+ * @throws {TypeError} if one is not 16 hexadecimal digits
+ */
+export function hashDistance(a: string, b: string): number {
+  let bits = parseHash(a) ^ parseHash(b);
+  let distance = 0;
+  for (; bits > 0n; bits >>= 1n) distance += Number(bits & 1n);
+  return distance;
+}
+
+function parseHash(hash: string): bigint {
+  if (!/^[0-9a-f]{16}$/i.test(hash)) {
+    throw new TypeError(`a hash has 16 hexadecimal digits, not ${JSON.stringify(hash)}`);
+  }
+  return BigInt(`0x${hash}`);
+}
+
+/**
+ * Mean distance of chroma from grey, 0–181, each distance rounded down: SATAVG of FFmpeg's
+ * vf_signalstats.c. The planes have one size.
+ */
+export function meanSaturation(u: Plane, v: Plane): number {
+  let sum = 0;
+  for (let y = 0; y < u.height; y++) {
+    for (let x = 0; x < u.width; x++) {
+      const du = at(u, x, y) - 128;
+      const dv = at(v, x, y) - 128;
+      sum += Math.floor(Math.sqrt(du * du + dv * dv));
+    }
+  }
+  return sum / (u.width * u.height);
+}
+
+/** The samples' measures that {@link quality} is made of. */
+export type QualityMeasures = Pick<LumaMeasures, 'brightness' | 'contrast' | 'sharpness'>;
+
+/**
+ * How good a frame looks, 0–100: sharp, neither dark nor bright, with contrast. The
+ * weights are those of the analyser that this project takes after: 40 % sharpness (full
+ * from 100 on), 30 % closeness of the mean to mid grey, 30 % contrast (full from 50 on).
+ */
+export function quality({ brightness, contrast, sharpness }: QualityMeasures): number {
+  return (
+    100 *
+    (0.4 * Math.min(sharpness / 100, 1) +
+      0.3 * (1 - Math.abs(brightness - 128) / 128) +
+      0.3 * Math.min(contrast / 50, 1))
+  );
+}
+
+/**
+ * Movement that does not depend on the frame rate: `difference` (mean |ΔY| to the previous
+ * decoded frame, 0–255), reckoned for a distance of 1/25 s.
+ *
+ * @param dt seconds since the previous decoded frame. 0 or less (frames at one time, or no
+ * previous frame) says nothing about movement and gives 0.
+ */
+export function motion(difference: number, dt: number): number {
+  return dt > 0 ? (difference * (1 / 25)) / dt : 0;
+}
+
+/**
+ * How much a frame differs from those decoded before it: what the cut detector goes by.
+ * All 0 for the first frame.
+ */
+export interface FrameChange {
+  /**
+   * Mean |ΔY| to the previous frame, 0–255: YDIF of FFmpeg's vf_signalstats.c. Where the
+   * size changed, of the thumbnails.
+   */
+  readonly difference: number;
+  /**
+   * How little the frame has in common with the previous one, 0 (same) to 2 (inverted);
+   * unrelated pictures come to about 1. See Note [Mismatch].
+   */
+  readonly mismatch: number;
+  /**
+   * The smallest mismatch (without displacement) to a frame two or more back, such that
+   * those between lasted {@link FLASH} at most: small where the picture comes back after a
+   * flash.
+   */
+  readonly recall: number;
+  /** How many frames back that one was; 0 if there was none. */
+  readonly recallAge: number;
+}
+
+/** Seconds that a flash may last: shorter than any shot that a viewer could make out. */
+export const FLASH = 0.25;
+
+/** Size of the thumbnails, in cells, and how far they are displaced at most. */
+const COLUMNS = 32;
+const ROWS = 18;
+const SHIFT = 4;
+/** How many thumbnails are kept at most: {@link FLASH} at 240 frames a second. */
+const MEMORY = 61;
+
+interface Thumbnail {
+  readonly time: number;
+  /** Mean luma of each cell, rounded half up. */
+  readonly cells: readonly number[];
+}
+
+/** Compares each decoded frame with those before it. */
+export class ChangeMeter {
+  /** Newest first. */
+  #thumbnails: Thumbnail[] = [];
+  #previous: Plane | undefined;
+
+  /** Compares the next frame, shown at `time` (seconds), with those before it. */
+  next(luma: Plane, time: number): FrameChange {
+    const thumbnail = makeThumbnail(luma, time);
+    const change = this.#compare(luma, thumbnail);
+    this.#thumbnails.unshift(thumbnail);
+    this.#thumbnails.length = Math.min(this.#thumbnails.length, MEMORY);
+    this.#previous = { ...luma, data: luma.data.slice() };
+    return change;
+  }
+
+  /** Forgets what came before: the next frame is a first frame again. */
+  reset(): void {
+    this.#thumbnails = [];
+    this.#previous = undefined;
+  }
+
+  #compare(luma: Plane, thumbnail: Thumbnail): FrameChange {
+    const [last] = this.#thumbnails;
+    const previous = this.#previous;
+    if (last === undefined || previous === undefined) {
+      return { difference: 0, mismatch: 0, recall: 0, recallAge: 0 };
+    }
+    const sameSize = luma.width === previous.width && luma.height === previous.height;
+    return {
+      difference: sameSize
+        ? meanDifference(luma, previous)
+        : meanDifference(asPlane(thumbnail), asPlane(last)),
+      mismatch: displacedMismatch(thumbnail, last),
+      ...this.#recall(thumbnail),
+    };
+  }
+
+  #recall(thumbnail: Thumbnail): Pick<FrameChange, 'recall' | 'recallAge'> {
+    let recall = 0;
+    let recallAge = 0;
+    let between = this.#thumbnails[0];
+    for (const [i, earlier] of this.#thumbnails.entries()) {
+      if (i === 0) continue;
+      // What lies between has been on screen since the frame after `earlier`.
+      if (!(thumbnail.time - (between?.time ?? NaN) <= FLASH)) break;
+      between = earlier;
+      const value = mismatch(thumbnail, earlier, 0, 0);
+      if (recallAge === 0 || value < recall) {
+        recall = value;
+        recallAge = i + 1;
+      }
+    }
+    return { recall, recallAge };
+  }
+}
+
+/** Mean |a − b| of two planes of one size. */
+function meanDifference(a: Plane, b: Plane): number {
+  let sum = 0;
+  for (let y = 0; y < a.height; y++) {
+    for (let x = 0; x < a.width; x++) sum += Math.abs(at(a, x, y) - at(b, x, y));
+  }
+  return sum / (a.width * a.height);
+}
+
+function makeThumbnail(luma: Plane, time: number): Thumbnail {
+  const cells: number[] = [];
+  for (let j = 0; j < ROWS; j++) {
+    for (let i = 0; i < COLUMNS; i++) {
+      const { sum, area } = cell(luma, COLUMNS, ROWS, i, j);
+      cells.push(Math.floor((2 * sum + area) / (2 * area)));
+    }
+  }
+  return { time, cells };
+}
+
+function asPlane({ cells }: Thumbnail): Plane {
+  return { data: Uint8Array.from(cells), width: COLUMNS, height: ROWS, stride: COLUMNS };
+}
+
+/** The smallest mismatch over all displacements of the whole picture. */
+function displacedMismatch(a: Thumbnail, b: Thumbnail): number {
+  let best = 2;
+  for (let dy = -SHIFT; dy <= SHIFT; dy++) {
+    for (let dx = -SHIFT; dx <= SHIFT; dx++) {
+      best = Math.min(best, mismatch(a, b, dx, dy));
+    }
+  }
+  return best;
+}
+
+/**
+ * Note [Mismatch]: the part of two pictures' variance that they do not share,
+ *
+ *     (Σ(a' − b')² + N·m) / (Σa'² + Σb'² + N·m + N·c),   m = (ā − b̄)² / 32,
+ *
+ * where a' and b' are the N samples less their means ā and b̄. It is 1 − correlation for
+ * pictures of equal contrast, so that a cut between two dark shots counts as much as one
+ * between bright ones, while a change of exposure hardly counts. c = 16 (a deviation of
+ * four grey levels) keeps noise on flat pictures from counting; m makes a cut from one flat
+ * picture to another count. Thumbnails of 32x18 cells do not see small movements; of larger
+ * ones of the whole picture (pans) the displacement that explains most is taken, and the
+ * pictures are compared where they overlap.
+ */
+function mismatch(a: Thumbnail, b: Thumbnail, dx: number, dy: number): number {
+  let n = 0;
+  let sumA = 0;
+  let sumB = 0;
+  let squaresA = 0;
+  let squaresB = 0;
+  let products = 0;
+  for (let y = Math.max(0, -dy); y < Math.min(ROWS, ROWS - dy); y++) {
+    for (let x = Math.max(0, -dx); x < Math.min(COLUMNS, COLUMNS - dx); x++) {
+      const p = a.cells[y * COLUMNS + x] as number;
+      const q = b.cells[(y + dy) * COLUMNS + x + dx] as number;
+      n += 1;
+      sumA += p;
+      sumB += q;
+      squaresA += p * p;
+      squaresB += q * q;
+      products += p * q;
+    }
+  }
+  // All times 32 n² to stay in integers; they stay below 2^53.
+  const varianceA = n * squaresA - sumA * sumA;
+  const varianceB = n * squaresB - sumB * sumB;
+  const covariance = n * products - sumA * sumB;
+  const means = (sumA - sumB) ** 2;
+  const apart = 32 * (varianceA + varianceB - 2 * covariance) + means;
+  const all = 32 * (varianceA + varianceB + 16 * n * n) + means;
+  return apart / all;
+}
+
+/** Count, sum and sum of squares of integers. */
+class Moments {
+  #count = 0;
+  #sum = 0;
+  #squares = 0;
+
+  add(value: number): void {
+    this.#count += 1;
+    this.#sum += value;
+    this.#squares += value * value;
+  }
+
+  mean(): number {
+    return this.#sum / this.#count;
+  }
+
+  /** (n Σx² − (Σx)²) / n², which can exceed what a double holds exactly. */
+  variance(): number {
+    const n = BigInt(this.#count);
+    const sum = BigInt(this.#sum);
+    return Number(n * BigInt(this.#squares) - sum * sum) / Number(n * n);
+  }
+}
+
+/**
+ * Sum and number of the samples in one cell of a grid. When `length` samples are shared out
+ * among `count` cells, cell i begins at floor(i · length / count) and holds at least one, so
+ * that pictures smaller than the grid repeat theirs.
+ */
+function cell(plane: Plane, columns: number, rows: number, i: number, j: number) {
+  const [left, right] = cellRange(i, columns, plane.width);
+  const [top, bottom] = cellRange(j, rows, plane.height);
+  let sum = 0;
+  for (let y = top; y < bottom; y++) {
+    for (let x = left; x < right; x++) sum += at(plane, x, y);
+  }
+  return { sum, area: (right - left) * (bottom - top) };
+}
+
+function cellRange(i: number, count: number, length: number): [number, number] {
+  const begin = Math.floor((i * length) / count);
+  return [begin, Math.max(begin + 1, Math.floor(((i + 1) * length) / count))];
+}
+
+/** BORDER_REFLECT_101: the row or column beyond the border is the one before it. */
+function reflect101(i: number, length: number): number {
+  if (length === 1) return 0;
+  if (i < 0) return -i;
+  return i < length ? i : 2 * length - 2 - i;
+}
+
+function at(plane: Plane, x: number, y: number): number {
+  return plane.data[y * plane.stride + x] as number;
+}

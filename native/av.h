@@ -41,7 +41,9 @@ using SwsContextPtr = std::unique_ptr<SwsContext, FreeSws>;
 /// Owns one AVPacket and the buffer it refers to. Move-only.
 class Packet {
  public:
-  Packet() : packet_(av_packet_alloc()) { checkAlloc(get(), "av_packet_alloc"); }
+  Packet() : packet_(av_packet_alloc()) {
+    checkAlloc(get(), "av_packet_alloc");
+  }
   AVPacket* get() const noexcept { return packet_.get(); }
   AVPacket* operator->() const noexcept { return get(); }
   void unref() noexcept { av_packet_unref(get()); }

@@ -370,8 +370,25 @@ bool Decoder::measureNext(double* row) {
   return true;
 }
 
+/// The sampled luma the way up it is shown, which its hash depends on.
+Plane Decoder::uprightLuma() {
+  const Plane& luma = picture_->luma();
+  if (orientation_.isUpright()) return luma;
+  Plane upright = luma;
+  if (orientation_.lies()) std::swap(upright.width, upright.height);
+  turned_.allocate(AV_PIX_FMT_GRAY8, upright.width, upright.height);
+  const PlaneSet& planes = turned_.planes();
+  upright.data = planes.data[0];
+  upright.stride = planes.stride[0];
+  placePlane(
+      {const_cast<uint8_t*>(luma.data), luma.stride, luma.width, luma.height},
+      orientation_,
+      {planes.data[0], upright.stride, upright.width, upright.height}, {}, 1);
+  return upright;
+}
+
 void Decoder::sample(double* row) {
-  const LumaMeasures measures = measureLuma(picture_->luma());
+  const LumaMeasures measures = measureLuma(uprightLuma());
   row[kMeasureBrightness] = measures.brightness;
   row[kMeasureContrast] = measures.contrast;
   row[kMeasureSaturation] = meanSaturation(picture_->u(), picture_->v());

@@ -66,6 +66,15 @@ struct ReadResult {
   std::vector<Error> errors;
 };
 
+/// One decoded frame with its time sorted out.
+struct TimedFrame {
+  Frame frame;
+  int64_t pts = 0;
+  int64_t duration = 0;
+  double time = 0;
+  double end = 0;
+};
+
 struct DecoderOptions {
   std::string path;
   /// Below 0: the best video stream.
@@ -102,15 +111,6 @@ class Decoder {
   ReadResult measure(double* rows, size_t capacity);
 
  private:
-  /// One decoded frame with its time sorted out.
-  struct TimedFrame {
-    Frame frame;
-    int64_t pts = 0;
-    int64_t duration = 0;
-    double time = 0;
-    double end = 0;
-  };
-
   // Frames one by one.
   bool decode(TimedFrame& frame);
   bool receive(Frame& frame);
@@ -131,11 +131,11 @@ class Decoder {
   // What to make of them.
   template <typename Step>
   ReadResult collect(size_t capacity, Step step);
-  bool writeNext(
-      const FrameBuffer& buffer, double* row, ReadResult& result);
+  bool writeNext(const FrameBuffer& buffer, double* row, ReadResult& result);
   bool measureNext(double* row);
   bool loadNext();
   void sample(double* row);
+  Plane uprightLuma();
 
   DecoderOptions options_;
   const Interrupt& interrupt_;
@@ -171,6 +171,7 @@ class Decoder {
 
   // Of a measuring pass: the pictures of `current_` and `onScreen_`.
   Orientation orientation_;
+  Image turned_;
   std::optional<SmallPicture> currentPicture_;
   std::optional<SmallPicture> picture_;
   ChangeMeter changes_;

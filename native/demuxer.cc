@@ -3,6 +3,7 @@
 #include <array>
 #include <cstring>
 #include <string_view>
+#include <tuple>
 
 namespace rushes {
 
@@ -40,9 +41,9 @@ Demuxer::Demuxer(
   context->protocol_whitelist = av_strdup("file,crypto,data");
   LogCapture log;
   // FFmpeg frees the context when opening fails.
-  context_.release();
-  const int opened = avformat_open_input(
-      &context, ("file:" + path).c_str(), nullptr, nullptr);
+  std::ignore = context_.release();
+  const int opened =
+      avformat_open_input(&context, ("file:" + path).c_str(), nullptr, nullptr);
   if (opened < 0) interrupt.check();
   check(opened, "avformat_open_input");
   context_.reset(context);
@@ -68,8 +69,8 @@ void Demuxer::chooseStream(int streamIndex) {
           "stream " + std::to_string(streamIndex) + " is not a video stream");
     }
   } else {
-    streamIndex = av_find_best_stream(
-        &context, AVMEDIA_TYPE_VIDEO, -1, -1, nullptr, 0);
+    streamIndex =
+        av_find_best_stream(&context, AVMEDIA_TYPE_VIDEO, -1, -1, nullptr, 0);
     if (streamIndex < 0 || isPicture(*context.streams[streamIndex])) {
       int64_t area = -1;
       streamIndex = -1;

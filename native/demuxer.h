@@ -17,8 +17,7 @@ class Demuxer {
  public:
   /// `streamIndex` below 0 chooses the best video stream (by FFmpeg's rules),
   /// never an attached picture. `interrupt` has to outlive the demuxer.
-  Demuxer(
-      const std::string& path, int streamIndex, const Interrupt& interrupt);
+  Demuxer(const std::string& path, int streamIndex, const Interrupt& interrupt);
 
   AVFormatContext& context() const noexcept { return *context_; }
   AVStream& stream() const noexcept { return *stream_; }

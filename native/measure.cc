@@ -29,7 +29,7 @@ double variance(int64_t n, int64_t sum, int64_t squares) {
   const Int128 numerator =
       static_cast<Int128>(n) * squares - static_cast<Int128>(sum) * sum;
   return static_cast<double>(numerator) /
-      static_cast<double>(static_cast<Int128>(n) * n);
+         static_cast<double>(static_cast<Int128>(n) * n);
 }
 
 /// Sums of the cells of a grid, row by row, into `sums`.
@@ -62,7 +62,7 @@ void cellSums(const Plane& plane, int columns, int rows, int64_t* sums) {
 int cellArea(const Plane& plane, int columns, int rows, int i, int j) {
   return (cellEnd(i, columns, plane.width) -
           cellBegin(i, columns, plane.width)) *
-      (cellEnd(j, rows, plane.height) - cellBegin(j, rows, plane.height));
+         (cellEnd(j, rows, plane.height) - cellBegin(j, rows, plane.height));
 }
 
 uint64_t differenceHash(const Plane& luma) {
@@ -75,16 +75,17 @@ uint64_t differenceHash(const Plane& luma) {
     for (int i = 0; i + 1 < kColumns; ++i) {
       // sum / area < sum / area, without dividing.
       const Int128 left = static_cast<Int128>(sums[j * kColumns + i]) *
-          cellArea(luma, kColumns, kRows, i + 1, j);
+                          cellArea(luma, kColumns, kRows, i + 1, j);
       const Int128 right = static_cast<Int128>(sums[j * kColumns + i + 1]) *
-          cellArea(luma, kColumns, kRows, i, j);
+                           cellArea(luma, kColumns, kRows, i, j);
       hash = hash << 1 | (left < right ? 1 : 0);
     }
   }
   return hash;
 }
 
-/// BORDER_REFLECT_101: the row or column beyond the border is the one before it.
+/// BORDER_REFLECT_101: the row or column beyond the border is the one before
+/// it.
 int reflect101(int i, int length) {
   if (length == 1) return 0;
   if (i < 0) return -i;
@@ -102,7 +103,7 @@ double meanAbsoluteDifference(const Plane& a, const uint8_t* b) {
     sum += line;
   }
   return static_cast<double>(sum) /
-      static_cast<double>(static_cast<int64_t>(a.width) * a.height);
+         static_cast<double>(static_cast<int64_t>(a.width) * a.height);
 }
 
 }  // namespace
@@ -181,12 +182,12 @@ double meanSaturation(const Plane& u, const Plane& v) {
     const uint8_t* uRow = u.data + y * u.stride;
     const uint8_t* vRow = v.data + y * v.stride;
     for (int x = 0; x < u.width; ++x) {
-      sum += kHypotenuses
-                 .floor[std::abs(uRow[x] - 128)][std::abs(vRow[x] - 128)];
+      sum +=
+          kHypotenuses.floor[std::abs(uRow[x] - 128)][std::abs(vRow[x] - 128)];
     }
   }
   return static_cast<double>(sum) /
-      static_cast<double>(static_cast<int64_t>(u.width) * u.height);
+         static_cast<double>(static_cast<int64_t>(u.width) * u.height);
 }
 
 // Note [Mismatch]: the part of two pictures' variance that they do not share,
@@ -194,13 +195,13 @@ double meanSaturation(const Plane& u, const Plane& v) {
 //   (Σ(a' − b')² + N·m) / (Σa'² + Σb'² + N·m + N·c),   m = (ā − b̄)² / 32,
 //
 // where a' and b' are the N samples less their means ā and b̄. It is
-// 1 − correlation for pictures of equal contrast, so that a cut between two dark
-// shots counts as much as one between bright ones, while a change of exposure
-// hardly counts. c = 16 (a deviation of four grey levels) keeps noise on flat
-// pictures from counting; m makes a cut from one flat picture to another count.
-// Thumbnails of 32x18 cells do not see small movements; of larger ones of the
-// whole picture (pans) the displacement that explains most is taken, and the
-// pictures are compared where they overlap.
+// 1 − correlation for pictures of equal contrast, so that a cut between two
+// dark shots counts as much as one between bright ones, while a change of
+// exposure hardly counts. c = 16 (a deviation of four grey levels) keeps noise
+// on flat pictures from counting; m makes a cut from one flat picture to
+// another count. Thumbnails of 32x18 cells do not see small movements; of
+// larger ones of the whole picture (pans) the displacement that explains most
+// is taken, and the pictures are compared where they overlap.
 namespace {
 double mismatchOf(
     int64_t n, int64_t sumA, int64_t squaresA, int64_t sumB, int64_t squaresB,
@@ -218,7 +219,8 @@ double mismatchOf(
 
 double ChangeMeter::mismatch(const Thumbnail& a, const Thumbnail& b) {
   int32_t products = 0;
-  for (int i = 0; i < kWidth * kHeight; ++i) products += a.cells[i] * b.cells[i];
+  for (int i = 0; i < kWidth * kHeight; ++i)
+    products += a.cells[i] * b.cells[i];
   return mismatchOf(
       kWidth * kHeight, a.sum, a.squares, b.sum, b.squares, products);
 }

@@ -35,8 +35,8 @@ struct LumaMeasures {
   /// Laplacian with ksize 1; an axis of one sample reflects onto itself.
   double sharpness;
   /// 64-bit difference hash (N. Krawetz, "Kind of Like That", 2013): whether
-  /// each of 9x8 cells is darker than its right neighbour, row by row, the upper
-  /// left one in the most significant bit.
+  /// each of 9x8 cells is darker than its right neighbour, row by row, the
+  /// upper left one in the most significant bit.
   uint64_t hash;
 };
 
@@ -57,7 +57,8 @@ struct FrameChange {
     /// How little the frame has in common with the previous one, 0 (same) to 2
     /// (inverted); unrelated pictures come to about 1. See Note [Mismatch].
     kMismatch,
-    /// The smallest mismatch (without displacement) to a frame two or more back,
+    /// The smallest mismatch (without displacement) to a frame two or more
+    /// back,
     /// such that those between lasted ChangeMeter::kFlash at most: small where
     /// the picture comes back after a flash.
     kRecall,

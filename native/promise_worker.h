@@ -22,7 +22,8 @@ namespace rushes {
 inline Napi::Object toJs(Napi::Env env, const Error& error) {
   Napi::Object object = Napi::Error::New(env, error.what()).Value();
   object["code"] = Napi::String::New(env, name(error.code));
-  if (error.avCode != 0) object["avCode"] = Napi::Number::New(env, error.avCode);
+  if (error.avCode != 0)
+    object["avCode"] = Napi::Number::New(env, error.avCode);
   if (error.time) object["time"] = Napi::Number::New(env, *error.time);
   return object;
 }
@@ -135,8 +136,7 @@ class Completions {
   }
 
  private:
-  static void drain(
-      Napi::Env env, Napi::Function, Completions* self, void*) {
+  static void drain(Napi::Env env, Napi::Function, Completions* self, void*) {
     if (env == nullptr) return;
     std::deque<std::shared_ptr<Job>> jobs;
     {

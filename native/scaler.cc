@@ -43,7 +43,8 @@ PlaneSet planesOf(const AVFrame& frame) {
 }
 
 /// Planes of a picture without padding that starts at `out`.
-PlaneSet tightPlanes(AVPixelFormat format, int width, int height, uint8_t* out) {
+PlaneSet tightPlanes(
+    AVPixelFormat format, int width, int height, uint8_t* out) {
   PlaneSet planes;
   check(
       av_image_fill_arrays(
@@ -60,8 +61,7 @@ bool isYuv(const AVPixFmtDescriptor& layout) {
 /// The 8-bit planar layout with the chroma of `layout`: what planes are scaled
 /// in before colour is converted.
 AVPixelFormat planarFormat(const AVPixFmtDescriptor& layout, bool keepAlpha) {
-  const bool alpha =
-      keepAlpha && (layout.flags & AV_PIX_FMT_FLAG_ALPHA) != 0;
+  const bool alpha = keepAlpha && (layout.flags & AV_PIX_FMT_FLAG_ALPHA) != 0;
   if (layout.log2_chroma_w == 0 && layout.log2_chroma_h == 0) {
     return alpha ? AV_PIX_FMT_YUVA444P : AV_PIX_FMT_YUV444P;
   }
@@ -69,91 +69,6 @@ AVPixelFormat planarFormat(const AVPixFmtDescriptor& layout, bool keepAlpha) {
     return alpha ? AV_PIX_FMT_YUVA422P : AV_PIX_FMT_YUV422P;
   }
   return alpha ? AV_PIX_FMT_YUVA420P : AV_PIX_FMT_YUV420P;
-}
-
-/// Where the pixel at (x, y) of the turned picture comes from.
-struct Turn {
-  Turn(Orientation orientation, int sourceWidth, int sourceHeight)
-      : orientation(orientation), width(sourceWidth), height(sourceHeight) {}
-
-  /// Steps in the source for a step right (`dx`) and down (`dy`) in the turned
-  /// picture, and the source of its upper left corner.
-  struct Walk {
-    int x, y, dxX, dxY, dyX, dyY;
-  };
-  Walk walk() const {
-    const int right = width - 1;
-    const int bottom = height - 1;
-    // Clockwise quarter turns: the corner that becomes the upper left one.
-    Walk walk{};
-    switch (orientation.quarterTurns & 3) {
-      case 0:
-        walk = {0, 0, 1, 0, 0, 1};
-        break;
-      case 1:
-        walk = {0, bottom, 0, -1, 1, 0};
-        break;
-      case 2:
-        walk = {right, bottom, -1, 0, 0, -1};
-        break;
-      default:
-        walk = {right, 0, 0, 1, -1, 0};
-        break;
-    }
-    if (orientation.flip) {
-      const int across = turnedWidth() - 1;
-      walk.x += across * walk.dxX;
-      walk.y += across * walk.dxY;
-      walk.dxX = -walk.dxX;
-      walk.dxY = -walk.dxY;
-    }
-    return walk;
-  }
-  int turnedWidth() const {
-    return (orientation.quarterTurns & 1) != 0 ? height : width;
-  }
-  int turnedHeight() const {
-    return (orientation.quarterTurns & 1) != 0 ? width : height;
-  }
-
-  Orientation orientation;
-  int width;
-  int height;
-};
-
-/// A rectangle of one plane, sizes in pixels.
-struct Canvas {
-  uint8_t* data;
-  ptrdiff_t stride;
-  int width;
-  int height;
-};
-
-template <int kBytes>
-void placePlane(
-    const uint8_t* source, ptrdiff_t sourceStride, const Turn& turn,
-    const Canvas& target, int left, int top) {
-  const Turn::Walk walk = turn.walk();
-  const int firstX = std::max(0, left);
-  const int lastX = std::min(target.width, left + turn.turnedWidth());
-  const int firstY = std::max(0, top);
-  const int lastY = std::min(target.height, top + turn.turnedHeight());
-  const ptrdiff_t step = walk.dxX * kBytes + walk.dxY * sourceStride;
-  for (int y = firstY; y < lastY; ++y) {
-    const int u = firstX - left;
-    const int v = y - top;
-    const int x0 = walk.x + u * walk.dxX + v * walk.dyX;
-    const int y0 = walk.y + u * walk.dxY + v * walk.dyY;
-    const uint8_t* from = source + y0 * sourceStride + x0 * kBytes;
-    uint8_t* to = target.data + y * target.stride + firstX * kBytes;
-    if (step == kBytes) {
-      if (lastX > firstX) std::memcpy(to, from, (lastX - firstX) * kBytes);
-      continue;
-    }
-    for (int x = firstX; x < lastX; ++x, from += step, to += kBytes) {
-      std::memcpy(to, from, kBytes);
-    }
-  }
 }
 
 /// The smallest half of a coordinate that covers it.
@@ -239,7 +154,8 @@ void Converter::run(
     };
     if (halvesRows(from.format)) set("src_v_chr_pos", 128);
     if (halvesRows(to.format)) set("dst_v_chr_pos", 128);
-    check(sws_init_context(context_.get(), nullptr, nullptr), "sws_init_context");
+    check(
+        sws_init_context(context_.get(), nullptr, nullptr), "sws_init_context");
     sws_setColorspaceDetails(
         context_.get(), sws_getCoefficients(from.matrix),
         from.fullRange ? 1 : 0, sws_getCoefficients(to.matrix),
@@ -282,8 +198,8 @@ void Scaler::write(const AVFrame& frame, uint8_t* out) {
     check(
         av_image_copy_to_buffer(
             out, bytes(frame), frame.data, frame.linesize,
-            static_cast<AVPixelFormat>(frame.format), frame.width,
-            frame.height, 1),
+            static_cast<AVPixelFormat>(frame.format), frame.width, frame.height,
+            1),
         "av_image_copy_to_buffer");
     return;
   }
@@ -332,8 +248,7 @@ void Scaler::convert(const AVFrame& frame, const PlaneSet& target) {
     return;
   }
   PictureFormat small = from;
-  small.format =
-      planarFormat(*layout, output_.format == OutputFormat::kRgba);
+  small.format = planarFormat(*layout, output_.format == OutputFormat::kRgba);
   small.width = to.width;
   small.height = to.height;
   scaled_.allocate(small.format, small.width, small.height);
@@ -342,36 +257,27 @@ void Scaler::convert(const AVFrame& frame, const PlaneSet& target) {
 }
 
 void Scaler::place(const PlaneSet& source, const PlaneSet& target) const {
-  const Turn turn{
-      output_.orientation, output_.scaleWidth, output_.scaleHeight};
-  const Canvas whole{
-      target.data[0], target.stride[0], output_.width, output_.height};
-  const int left = output_.left;
-  const int top = output_.top;
-  switch (output_.format) {
-    case OutputFormat::kRgb24:
-    case OutputFormat::kBgr24:
-      placePlane<3>(
-          source.data[0], source.stride[0], turn, whole, left, top);
-      return;
-    case OutputFormat::kRgba:
-      placePlane<4>(
-          source.data[0], source.stride[0], turn, whole, left, top);
-      return;
-    default:
-      placePlane<1>(
-          source.data[0], source.stride[0], turn, whole, left, top);
-  }
+  const Orientation orientation = output_.orientation;
+  const int bytes = output_.format == OutputFormat::kRgba ? 4
+                    : output_.format == OutputFormat::kRgb24 ||
+                            output_.format == OutputFormat::kBgr24
+                        ? 3
+                        : 1;
+  placePlane(
+      {source.data[0], source.stride[0], output_.scaleWidth,
+       output_.scaleHeight},
+      orientation,
+      {target.data[0], target.stride[0], output_.width, output_.height},
+      {output_.left, output_.top}, bytes);
   if (output_.format != OutputFormat::kYuv420p) return;
-  const Turn chroma{
-      output_.orientation, halfUp(output_.scaleWidth),
-      halfUp(output_.scaleHeight)};
   for (int plane = 1; plane <= 2; ++plane) {
-    placePlane<1>(
-        source.data[plane], source.stride[plane], chroma,
+    placePlane(
+        {source.data[plane], source.stride[plane], halfUp(output_.scaleWidth),
+         halfUp(output_.scaleHeight)},
+        orientation,
         {target.data[plane], target.stride[plane], halfUp(output_.width),
          halfUp(output_.height)},
-        halfUp(left), halfUp(top));
+        {halfUp(output_.left), halfUp(output_.top)}, 1);
   }
 }
 

@@ -57,7 +57,8 @@ void SmallPicture::load(const AVFrame& frame) {
     return;
   }
   // Packed, semi-planar or RGB: all three planes at once.
-  PictureFormat to{AV_PIX_FMT_YUV420P, width_, height_, from.matrix, from.fullRange};
+  PictureFormat to{
+      AV_PIX_FMT_YUV420P, width_, height_, from.matrix, from.fullRange};
   if ((layout->flags & AV_PIX_FMT_FLAG_RGB) != 0) {
     to.matrix = AVCOL_SPC_UNSPECIFIED;
     to.fullRange = false;

@@ -6,7 +6,6 @@ extern "C" {
 }
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -59,43 +58,6 @@ void collect(
   while ((entry = av_dict_get(tags, "", entry, AV_DICT_IGNORE_SUFFIX))) {
     into[entry->key] = entry->value;
   }
-}
-
-/// A display matrix maps stored to shown positions; its four signs name one of
-/// eight orientations (ISO/IEC 14496-12, 8.2.2; layout as in
-/// libavutil/display.h). Any other angle is left alone.
-Orientation orientationOf(const int32_t* matrix) {
-  if (matrix == nullptr) return {};
-  const auto sign = [](int64_t value, int64_t scale) {
-    if (std::llabs(value) * 16 < scale) return 0;
-    return value > 0 ? 1 : -1;
-  };
-  const int64_t scale = std::max(
-      {std::llabs(matrix[0]), std::llabs(matrix[1]), std::llabs(matrix[3]),
-       std::llabs(matrix[4])});
-  if (scale == 0) return {};
-  // Shown x = a·x + c·y, shown y = b·x + d·y.
-  const std::array<int, 4> signs = {
-      sign(matrix[0], scale), sign(matrix[1], scale), sign(matrix[3], scale),
-      sign(matrix[4], scale)};
-  struct Known {
-    std::array<int, 4> signs;
-    Orientation orientation;
-  };
-  static constexpr std::array<Known, 8> kKnown = {{
-      {{1, 0, 0, 1}, {0, false}},
-      {{0, 1, -1, 0}, {1, false}},
-      {{-1, 0, 0, -1}, {2, false}},
-      {{0, -1, 1, 0}, {3, false}},
-      {{-1, 0, 0, 1}, {0, true}},
-      {{0, 1, 1, 0}, {1, true}},
-      {{1, 0, 0, -1}, {2, true}},
-      {{0, -1, -1, 0}, {3, true}},
-  }};
-  for (const Known& candidate : kKnown) {
-    if (candidate.signs == signs) return candidate.orientation;
-  }
-  return {};
 }
 
 /// Whether frames come at a varying rate, from the container's table of
@@ -166,8 +128,7 @@ VideoInfo describeVideo(const Demuxer& demuxer) {
     const AVStream& each = *context.streams[i];
     info.streams.push_back(
         {each.index, typeName(each.codecpar->codec_type),
-         avcodec_get_name(each.codecpar->codec_id),
-         language(each),
+         avcodec_get_name(each.codecpar->codec_id), language(each),
          (each.disposition & AV_DISPOSITION_ATTACHED_PIC) != 0,
          (each.disposition & AV_DISPOSITION_DEFAULT) != 0});
   }

@@ -7,15 +7,9 @@
 
 #include "av.h"
 #include "demuxer.h"
+#include "orientation.h"
 
 namespace rushes {
-
-/// How the stored picture has to be turned to be upright: `quarterTurns`
-/// clockwise, then, if `flip`, mirrored left to right.
-struct Orientation {
-  int quarterTurns = 0;
-  bool flip = false;
-};
 
 /// One stream of the container: `StreamInfo` in src/info.ts.
 struct StreamEntry {

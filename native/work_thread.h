@@ -10,8 +10,8 @@ namespace rushes {
 
 /// One thread that runs tasks in the order they were posted.
 /// The thread starts with the first task and ends with `finish` or `stop`.
-/// Thread-safety: `post` and `finish` from any thread; `stop` and the destructor from the
-/// owner's, not from a task.
+/// Thread-safety: `post` and `finish` from any thread; `stop` and the
+/// destructor from the owner's, not from a task.
 class WorkThread {
  public:
   WorkThread() = default;

@@ -10,7 +10,7 @@ import {
 import { CutDetector, type DecidedFrame } from './detectors/cuts.ts';
 import { segmentsFrom } from './detectors/segments.ts';
 import { shotsFrom } from './detectors/shots.ts';
-import { MediaError } from './errors.ts';
+import type { MediaError } from './errors.ts';
 import { resolveGeometry } from './geometry.ts';
 import { formatHash, motion, quality } from './measures.ts';
 import { FLAG_KEY_FRAME, FLAG_SAMPLED, MEASURE_ROW } from './native.ts';

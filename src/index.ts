@@ -19,7 +19,7 @@ export type {
   StreamInfo,
   VideoInfo,
 } from './info.ts';
-export type { FrameSelection, OpenOptions, VideoSource } from './options.ts';
 export { hashDistance } from './measures.ts';
+export type { FrameSelection, OpenOptions, VideoSource } from './options.ts';
 export { probe } from './probe.ts';
 export { type BatchOptions, openVideo, type Video } from './video.ts';

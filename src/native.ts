@@ -154,11 +154,11 @@ export interface NativeAddon {
 export function toMediaError(error: unknown, source: string): unknown {
   const failure = error as Partial<NativeFailure> & Error;
   if (!failure?.code?.startsWith('ERR_') || error instanceof MediaError) return error;
-  return new MediaError(
-    failure.code as MediaErrorCode,
-    `${source}: ${failure.message}`,
-    { source, avCode: failure.avCode, time: failure.time },
-  );
+  return new MediaError(failure.code as MediaErrorCode, `${source}: ${failure.message}`, {
+    source,
+    avCode: failure.avCode,
+    time: failure.time,
+  });
 }
 
 let addon: NativeAddon | undefined;

@@ -126,9 +126,7 @@ export function checkPositive(name: string, value: unknown): number | undefined 
 export function checkTime(name: string, value: unknown): number | undefined {
   if (value === undefined) return undefined;
   if (typeof value !== 'number' || !Number.isFinite(value)) {
-    throw new TypeError(
-      `${name} must be a finite number of seconds, got ${show(value)}`,
-    );
+    throw new TypeError(`${name} must be a finite number of seconds, got ${show(value)}`);
   }
   return value;
 }

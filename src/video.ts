@@ -338,7 +338,9 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
       const bytes = column('bytes');
       const buffer = buffers[i] as ArrayBuffer;
       frames.push({
-        data: new Uint8Array(buffer.byteLength === bytes ? buffer : buffer.slice(0, bytes)),
+        data: new Uint8Array(
+          buffer.byteLength === bytes ? buffer : buffer.slice(0, bytes),
+        ),
         width: native ? column('width') : this.frameSize.width,
         height: native ? column('height') : this.frameSize.height,
         pixelFormat: native
@@ -388,7 +390,12 @@ export async function openVideo(
 function createDecoder(path: string, options: ResolvedOpenOptions): NativeDecoder {
   const { Decoder } = loadAddon();
   const { streamIndex, threads, onDecodeError } = options;
-  return new Decoder({ path, streamIndex, threads, skipErrors: onDecodeError === 'skip' });
+  return new Decoder({
+    path,
+    streamIndex,
+    threads,
+    skipErrors: onDecodeError === 'skip',
+  });
 }
 
 function completeInfo(source: string, opened: NativeInfo): VideoInfo {

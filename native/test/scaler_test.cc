@@ -25,9 +25,8 @@ Frame makeFrame(AVPixelFormat format, int width, int height) {
   frame->height = height;
   REQUIRE(av_frame_get_buffer(frame.get(), 0) >= 0);
   for (int plane = 0; plane < 4 && frame->data[plane] != nullptr; ++plane) {
-    const bool halved =
-        (plane == 1 || plane == 2) &&
-        av_pix_fmt_desc_get(format)->log2_chroma_h == 1;
+    const bool halved = (plane == 1 || plane == 2) &&
+                        av_pix_fmt_desc_get(format)->log2_chroma_h == 1;
     const int rows = halved ? (height + 1) / 2 : height;
     for (int i = 0; i < rows * frame->linesize[plane]; ++i) {
       frame->data[plane][i] = static_cast<uint8_t>(i * 31 + plane * 7);
@@ -162,7 +161,8 @@ TEST_CASE("what does not fit is cut off evenly") {
   const auto at = [&](int x, int y) {
     return frame->data[0][y * frame->linesize[0] + x];
   };
-  CHECK(picture == std::vector<uint8_t>{at(2, 1), at(3, 1), at(2, 2), at(3, 2)});
+  CHECK(
+      picture == std::vector<uint8_t>{at(2, 1), at(3, 1), at(2, 2), at(3, 2)});
 }
 
 TEST_CASE("native output keeps planes as they are, rows without padding") {
@@ -170,6 +170,7 @@ TEST_CASE("native output keeps planes as they are, rows without padding") {
   Scaler scaler(Output{});
   const std::vector<uint8_t> picture = write(scaler, *frame);
   REQUIRE(picture.size() == 33 * 17 + 2 * 17 * 9);
-  CHECK(std::memcmp(
-            picture.data() + 33, frame->data[0] + frame->linesize[0], 33) == 0);
+  CHECK(
+      std::memcmp(
+          picture.data() + 33, frame->data[0] + frame->linesize[0], 33) == 0);
 }

@@ -25,7 +25,10 @@ TEST_CASE("finish lets the tasks posted before run, and takes no more") {
   std::atomic<int> ran = 0;
   WorkThread thread;
   for (int i = 0; i < 100; ++i) thread.post([&ran] { ++ran; });
-  thread.post([&ran, &thread] { ++ran; thread.finish(); });
+  thread.post([&ran, &thread] {
+    ++ran;
+    thread.finish();
+  });
   thread.finish();
   CHECK_FALSE(thread.post([&ran] { ++ran; }));
   while (ran < 101) std::this_thread::yield();

@@ -5,9 +5,9 @@ import {
   parseCommand,
   RATE,
   readOption,
-  SIDE,
   THREADS,
   TIME,
+  wholeNumber,
 } from './arguments.ts';
 import { type Command, type Context, EXIT } from './command.ts';
 import { failureLine, toFailure, withoutPrefix } from './failure.ts';
@@ -23,7 +23,7 @@ Decodes videos, measures them, and prints their shots and best segments.
 
 Options:
       --fps RATE     samples per second (default 2); cuts are looked for in all frames
-      --width W      samples are measured inside this size
+      --width W      samples are measured inside this size, 16 to 4096
       --height H     (default 640 and 360; never enlarged)
       --start TIME   analyse from here; seconds or [HH:]MM:SS
       --end TIME     and up to here
@@ -50,6 +50,8 @@ const OPTIONS = {
   output: { type: 'string' },
 } as const;
 
+/** As far as the library takes it. */
+const SIDE = wholeNumber(16, 4096);
 const SEGMENTS_SHOWN = 10;
 const ERRORS_SHOWN = 5;
 

@@ -48,8 +48,7 @@ interface Kind<T> {
   read(text: string): T | undefined;
 }
 
-/** A width or height, and a number of decoder threads, as far as the library takes them. */
-export const SIDE = wholeNumber(1, 16_384);
+/** A number of decoder threads, as far as the library takes it. */
 export const THREADS = wholeNumber(1, 64);
 
 /** Reads the value of an option. @throws {UsageError} naming the option and the value got */
@@ -129,9 +128,9 @@ export function atMostOne(values: Readonly<Record<string, unknown>>): void {
   }
 }
 
-/** @throws {UsageError} if `--end` lies before `--start` */
+/** @throws {UsageError} if nothing lies between `--start` and `--end` */
 export function checkRange(start: number | undefined, end: number | undefined): void {
-  if (start !== undefined && end !== undefined && end < start) {
-    throw new UsageError(`--end (${end} s) is before --start (${start} s)`);
+  if (start !== undefined && end !== undefined && end <= start) {
+    throw new UsageError(`--end (${end} s) is not after --start (${start} s)`);
   }
 }

@@ -15,7 +15,6 @@ import {
   parseCommand,
   RATE,
   readOption,
-  SIDE,
   THREADS,
   TIME,
   wholeNumber,
@@ -85,6 +84,8 @@ const OPTIONS = {
   threads: { type: 'string' },
 } as const;
 
+/** As far as the library takes it. */
+const SIDE = wholeNumber(1, 16_384);
 const FITS = oneOf('inside', 'contain', 'cover', 'fill');
 
 interface FramesArguments {

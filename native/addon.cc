@@ -33,7 +33,7 @@ bool boolean(const Napi::Object& object, const char* key) {
   return object.Get(key).As<Napi::Boolean>().Value();
 }
 
-DecoderOptions decoderOptions(const Napi::Object& object) {
+ReaderOptions readerOptions(const Napi::Object& object) {
   return {
       object.Get("path").As<Napi::String>().Utf8Value(),
       integer(object, "streamIndex"), integer(object, "threads"),
@@ -182,7 +182,7 @@ const char* threadTypeName(const AVCodecContext& codec) {
 /// A decoder, and what reaches it from outside its thread. Shared by the
 /// JavaScript object and the jobs under way.
 struct Session {
-  explicit Session(DecoderOptions options)
+  explicit Session(ReaderOptions options)
       : decoder(std::make_unique<Decoder>(std::move(options), interrupt)) {}
 
   /// What every job does first.
@@ -195,6 +195,8 @@ struct Session {
   Interrupt interrupt;
   /// Used on the decode thread only; gone after `close`.
   std::unique_ptr<Decoder> decoder;
+  /// Used on JavaScript's thread only.
+  std::shared_ptr<const FrameIndex> index;
 };
 
 class JsDecoder;
@@ -217,6 +219,10 @@ class JsDecoder : public Napi::ObjectWrap<JsDecoder> {
         env, "Decoder",
         {InstanceMethod<&JsDecoder::open>("open"),
          InstanceMethod<&JsDecoder::start>("start"),
+         InstanceMethod<&JsDecoder::startAt>("startAt"),
+         InstanceMethod<&JsDecoder::index>("index"),
+         InstanceMethod<&JsDecoder::indexRows>("indexRows"),
+         InstanceMethod<&JsDecoder::setIndex>("setIndex"),
          InstanceMethod<&JsDecoder::read>("read"),
          InstanceMethod<&JsDecoder::measure>("measure"),
          InstanceMethod<&JsDecoder::cancel>("cancel"),
@@ -227,7 +233,7 @@ class JsDecoder : public Napi::ObjectWrap<JsDecoder> {
       : ObjectWrap(info),
         addon_(*info.Env().GetInstanceData<Addon>()),
         session_(std::make_shared<Session>(
-            decoderOptions(info[0].As<Napi::Object>()))) {
+            readerOptions(info[0].As<Napi::Object>()))) {
     addon_.decoders.insert(this);
   }
 
@@ -279,6 +285,82 @@ class JsDecoder : public Napi::ObjectWrap<JsDecoder> {
         info.Env(),
         [selection, output](Decoder& decoder) {
           decoder.start(selection, output);
+          return true;
+        },
+        [](Napi::Env env, bool) { return env.Undefined(); });
+  }
+
+  Napi::Value startAt(const Napi::CallbackInfo& info) {
+    const auto numbers = info[0].As<Napi::Float64Array>();
+    std::vector<int64_t> frames(
+        numbers.Data(), numbers.Data() + numbers.ElementLength());
+    const Output output = outputFrom(info[1].As<Napi::Object>());
+    session_->interrupt.newPass();
+    return run(
+        info.Env(),
+        [frames = std::move(frames), output](Decoder& decoder) {
+          decoder.startAt(frames, output);
+          return true;
+        },
+        [](Napi::Env env, bool) { return env.Undefined(); });
+  }
+
+  Napi::Value index(const Napi::CallbackInfo& info) {
+    session_->interrupt.newPass();
+    return run(
+        info.Env(), [](Decoder& decoder) { return decoder.index(); },
+        [session = session_](
+            Napi::Env env,
+            const std::shared_ptr<const FrameIndex>& index) -> Napi::Value {
+          session->index = index;
+          Napi::Object object = Napi::Object::New(env);
+          object["frames"] =
+              Napi::Number::New(env, static_cast<double>(index->size()));
+          object["fromPackets"] = toJs(env, index->fromPackets());
+          return object;
+        });
+  }
+
+  /// Fills the caller's memory with the index that `index` made.
+  void indexRows(const Napi::CallbackInfo& info) {
+    auto rows = info[0].As<Napi::ArrayBuffer>();
+    const std::shared_ptr<const FrameIndex> index = session_->index;
+    const size_t needed =
+        index ? index->size() * kIndexColumns * sizeof(double) : SIZE_MAX;
+    if (rows.ByteLength() < needed) {
+      throw Napi::RangeError::New(info.Env(), "rows is too short");
+    }
+    auto* row = static_cast<double*>(rows.Data());
+    for (size_t i = 0; i < index->size(); ++i, row += kIndexColumns) {
+      const IndexEntry& entry = (*index)[i];
+      row[kIndexPts] = static_cast<double>(entry.pts);
+      row[kIndexDuration] = static_cast<double>(entry.duration);
+      row[kIndexPosition] = static_cast<double>(entry.position);
+      row[kIndexOrder] = static_cast<double>(entry.order);
+      row[kIndexFlags] = entry.key ? kKeyFrame : 0;
+    }
+  }
+
+  Napi::Value setIndex(const Napi::CallbackInfo& info) {
+    auto rows = info[0].As<Napi::ArrayBuffer>();
+    const bool fromPackets = info[1].As<Napi::Boolean>().Value();
+    const auto* row = static_cast<const double*>(rows.Data());
+    std::vector<IndexEntry> frames(
+        rows.ByteLength() / (kIndexColumns * sizeof(double)));
+    for (IndexEntry& entry : frames) {
+      entry.pts = static_cast<int64_t>(row[kIndexPts]);
+      entry.duration = static_cast<int64_t>(row[kIndexDuration]);
+      entry.position = static_cast<int64_t>(row[kIndexPosition]);
+      entry.order = static_cast<int64_t>(row[kIndexOrder]);
+      entry.key = row[kIndexFlags] != 0;
+      row += kIndexColumns;
+    }
+    auto index =
+        std::make_shared<const FrameIndex>(std::move(frames), fromPackets);
+    return run(
+        info.Env(),
+        [index](Decoder& decoder) {
+          decoder.setIndex(index);
           return true;
         },
         [](Napi::Env env, bool) { return env.Undefined(); });
@@ -381,21 +463,31 @@ Napi::Value versions(const Napi::CallbackInfo& info) {
   return object;
 }
 
+Plane toPlane(const Napi::Value& value) {
+  const auto plane = value.As<Napi::Object>();
+  const auto number = [&](const char* name) {
+    return plane.Get(name).As<Napi::Number>().Int32Value();
+  };
+  return {
+      plane.Get("data").As<Napi::Uint8Array>().Data(), number("width"),
+      number("height"), number("stride")};
+}
+
 /// For tests against the TypeScript reference.
-void measureLumaRow(const Napi::CallbackInfo& info) {
+void measureFrames(const Napi::CallbackInfo& info) {
   auto rows = info[0].As<Napi::ArrayBuffer>();
-  const auto luma = info[1].As<Napi::Uint8Array>();
-  const Plane plane{
-      luma.Data(), info[2].As<Napi::Number>().Int32Value(),
-      info[3].As<Napi::Number>().Int32Value(),
-      info[4].As<Napi::Number>().Int32Value()};
+  const auto frames = info[1].As<Napi::Array>();
   auto* row = static_cast<double*>(rows.Data());
-  const LumaMeasures measures = measureLuma(plane);
-  row[kMeasureBrightness] = measures.brightness;
-  row[kMeasureContrast] = measures.contrast;
-  row[kMeasureSharpness] = measures.sharpness;
-  row[kMeasureHashHigh] = static_cast<double>(measures.hash >> 32);
-  row[kMeasureHashLow] = static_cast<double>(measures.hash & 0xffffffffU);
+  ChangeMeter changes;
+  for (uint32_t i = 0; i < frames.Length(); ++i, row += kMeasureColumns) {
+    const auto frame = frames.Get(i).As<Napi::Object>();
+    const Plane luma = toPlane(frame.Get("luma"));
+    const double time = frame.Get("time").As<Napi::Number>().DoubleValue();
+    writeChange(changes.next(luma, time), row);
+    writeMeasures(measureLuma(luma), row);
+    row[kMeasureSaturation] =
+        meanSaturation(toPlane(frame.Get("u")), toPlane(frame.Get("v")));
+  }
 }
 
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
@@ -406,7 +498,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   env.AddCleanupHook([addon] { addon->close(); });
   exports["Decoder"] = JsDecoder::define(env);
   exports["versions"] = Napi::Function::New(env, versions);
-  exports["measureLuma"] = Napi::Function::New(env, measureLumaRow);
+  exports["measureFrames"] = Napi::Function::New(env, measureFrames);
   return exports;
 }
 

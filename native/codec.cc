@@ -64,6 +64,13 @@ bool Codec::receive(Demuxer& demuxer, Frame& frame) {
   }
 }
 
+void Codec::flush() {
+  avcodec_flush_buffers(context_.get());
+  packet_.unref();
+  packetTime_.reset();
+  draining_ = false;
+}
+
 void Codec::send(Demuxer& demuxer) {
   bool more = false;
   try {

@@ -25,6 +25,9 @@ class Codec {
   /// the damage.
   bool receive(Demuxer& demuxer, Frame& frame);
 
+  /// Forgets all packets and frames: decoding goes on at another place.
+  void flush();
+
  private:
   void send(Demuxer& demuxer);
   [[noreturn]] void fail(int result, const char* call) const;

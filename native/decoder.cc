@@ -6,73 +6,76 @@ extern "C" {
 }
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 #include "compat.h"
 
 namespace rushes {
 
-namespace {
-
-/// A seek that lands too late is tried again from this much earlier, in
-/// seconds; then the file is read from its beginning.
-constexpr std::array<double, 4> kStepsBack = {0, 1, 5, 25};
-
-/// How many frames may come before the key frame that a seek promised.
-constexpr int kMaxFramesBeforeKeyFrame = 64;
-
-/// Errors that end a pass whatever the caller said of damage.
-bool isFatal(ErrorCode code) {
-  switch (code) {
-    case ErrorCode::kAborted:
-    case ErrorCode::kClosed:
-    case ErrorCode::kOutOfMemory:
-    case ErrorCode::kEncrypted:
-      return true;
-    default:
-      return false;
-  }
+void writeChange(const FrameChange& change, double* row) {
+  std::copy_n(change.columns, FrameChange::kColumns, row + kMeasureChange);
 }
 
-}  // namespace
-
-Decoder::Decoder(DecoderOptions options, const Interrupt& interrupt)
-    : options_(std::move(options)), interrupt_(interrupt) {}
-
-void Decoder::open() {
-  demuxer_ = std::make_unique<Demuxer>(
-      options_.path, options_.streamIndex, interrupt_);
-  info_ = describeVideo(*demuxer_);
-  openCodec();
-  info_.codedWidth = std::max(codec().coded_width, info_.width);
-  info_.codedHeight = std::max(codec().coded_height, info_.height);
-  fresh_ = true;
+void writeMeasures(const LumaMeasures& measures, double* row) {
+  row[kMeasureBrightness] = measures.brightness;
+  row[kMeasureContrast] = measures.contrast;
+  row[kMeasureSharpness] = measures.sharpness;
+  row[kMeasureHashHigh] = static_cast<double>(measures.hash >> 32);
+  row[kMeasureHashLow] = static_cast<double>(measures.hash & 0xffffffffU);
 }
 
-void Decoder::openCodec() {
-  codec_ = std::make_unique<Codec>(
-      demuxer_->stream(), options_.threads,
-      // Without timestamps, time is known by counting every frame.
-      keyFramesOnly_ && demuxer_->hasTimestamps());
-}
+Decoder::Decoder(ReaderOptions options, const Interrupt& interrupt)
+    : reader_(std::move(options), interrupt), interrupt_(interrupt) {}
 
 int Decoder::nativeFrameBytes() const {
-  const AVCodecParameters& codec = *demuxer_->stream().codecpar;
+  const AVCodecParameters& codec = *reader_.stream().codecpar;
   const int bytes = av_image_get_buffer_size(
       static_cast<AVPixelFormat>(codec.format), codec.width, codec.height, 1);
   return std::max(bytes, 0);
 }
 
-double Decoder::seconds(int64_t ticks) const noexcept {
-  const AVRational timeBase = demuxer_->stream().time_base;
-  return static_cast<double>(ticks) * timeBase.num / timeBase.den;
+std::shared_ptr<const FrameIndex> Decoder::index() {
+  if (index_) return index_;
+  const ReaderOptions& options = reader_.options();
+  Demuxer demuxer(options.path, options.streamIndex, interrupt_);
+  std::optional<FrameIndex> scanned =
+      FrameIndex::scan(demuxer, reader_.codec());
+  if (!scanned) scanned = indexByDecoding();
+  index_ = std::make_shared<const FrameIndex>(*std::move(scanned));
+  return index_;
 }
 
-// ---------------------------------------------------------------- begin
+FrameIndex Decoder::indexByDecoding() {
+  FrameReader reader(reader_.options(), interrupt_);
+  reader.open();
+  std::vector<IndexEntry> frames;
+  TimedFrame frame;
+  while (reader.next(frame)) {
+    const auto order = static_cast<int64_t>(frames.size());
+    frames.push_back(
+        {frame.pts, frame.duration, -1, order,
+         compat::isKeyFrame(*frame.frame)});
+  }
+  return {std::move(frames), false};
+}
 
 void Decoder::start(const Selection& selection, const Output& output) {
+  begin(output);
   selector_.emplace(selection);
+  numbers_.clear();
+  reader_.begin(selection.start, selection.keyFrames);
+}
+
+void Decoder::startAt(std::vector<int64_t> frames, const Output& output) {
+  begin(output);
+  index();
+  selector_.emplace(Selection{});
+  numbers_ = std::move(frames);
+  nextNumber_ = 0;
+}
+
+/// What every pass begins with.
+void Decoder::begin(const Output& output) {
   scaler_.emplace(output);
   orientation_ = output.orientation;
   if (output.scaleWidth > 0) {
@@ -83,148 +86,16 @@ void Decoder::start(const Selection& selection, const Output& output) {
   done_ = false;
   hasOnScreen_ = false;
   hasChosen_ = false;
-  landed_.reset();
-  nextPts_.reset();
-  decoded_ = 0;
-  errors_.clear();
-  fileError_.reset();
   pendingError_.reset();
-  const bool sameCodec = keyFramesOnly_ == selection.keyFrames;
-  keyFramesOnly_ = selection.keyFrames;
-  const double begins = info_.startTime.value_or(0);
-  if (selection.start && *selection.start > begins) {
-    seekTo(*selection.start);
-  } else if (!fresh_) {
-    rewind();
-  } else if (!sameCodec) {
-    openCodec();
-  }
-}
-
-void Decoder::rewind() {
-  codec_.reset();
-  demuxer_.reset();  // first, so that no two files are open
-  demuxer_ = std::make_unique<Demuxer>(
-      options_.path, options_.streamIndex, interrupt_);
-  openCodec();
-  fresh_ = true;
-  fromStart_ = true;
-  landed_.reset();
-}
-
-void Decoder::seekTo(double time) {
-  if (demuxer_->seekable()) {
-    const AVRational timeBase = demuxer_->stream().time_base;
-    for (const double back : kStepsBack) {
-      const double ticks =
-          std::floor((time - back + slack(time)) * timeBase.den / timeBase.num);
-      fresh_ = false;
-      if (std::abs(ticks) > 9e18 ||
-          !demuxer_->seek(static_cast<int64_t>(ticks))) {
-        break;
-      }
-      openCodec();
-      fromStart_ = false;
-      if (landsBefore(time)) return;
-    }
-  }
-  if (!fresh_) rewind();
-}
-
-bool Decoder::landsBefore(double time) {
-  landed_.emplace();
-  try {
-    for (int i = 0; i < kMaxFramesBeforeKeyFrame; ++i) {
-      if (!codec_->receive(*demuxer_, landed_->frame)) break;
-      stamp(*landed_);
-      if (compat::isKeyFrame(*landed_->frame)) {
-        if (landed_->time <= time + slack(time)) return true;
-        break;
-      }
-    }
-  } catch (const Error& error) {
-    if (isFatal(error.code)) throw;
-  }
-  landed_.reset();
-  nextPts_.reset();
-  return false;
-}
-
-// ------------------------------------------------------ frames one by one
-
-bool Decoder::decode(TimedFrame& frame) {
-  if (landed_) {
-    std::swap(frame, *landed_);
-    landed_.reset();
-    ++decoded_;
-    return true;
-  }
-  fresh_ = false;
-  do {
-    interrupt_.check();
-    if (!receive(frame.frame)) {
-      finish();
-      return false;
-    }
-    stamp(frame);
-    ++decoded_;
-  } while (keyFramesOnly_ && !compat::isKeyFrame(*frame.frame));
-  return true;
-}
-
-bool Decoder::receive(Frame& frame) {
-  for (;;) {
-    try {
-      return codec_->receive(*demuxer_, frame);
-    } catch (const Error& error) {
-      if (isFatal(error.code)) throw;
-      if (options_.skipErrors) {
-        errors_.push_back(error);
-      } else if (error.code == ErrorCode::kDecode) {
-        throw;
-      } else {
-        fileError_ = error;  // the codec still holds frames
-      }
-    }
-    interrupt_.check();
-  }
-}
-
-/// Called at the end of the file.
-void Decoder::finish() {
-  if (fileError_) throw *std::exchange(fileError_, std::nullopt);
-  if (decoded_ > 0 || !fromStart_) return;
-  if (!errors_.empty()) throw errors_.front();
-  throw Error(
-      ErrorCode::kInvalidData, "the stream holds no frame that can be decoded");
-}
-
-void Decoder::stamp(TimedFrame& frame) {
-  const AVStream& stream = demuxer_->stream();
-  frame.pts = frame.frame->best_effort_timestamp;
-  if (frame.pts == AV_NOPTS_VALUE) {
-    // Streams without timestamps play at their frame rate.
-    const int64_t first =
-        stream.start_time != AV_NOPTS_VALUE ? stream.start_time : 0;
-    frame.pts = nextPts_.value_or(first);
-  }
-  frame.duration = compat::frameDuration(*frame.frame);
-  const AVRational rate = stream.avg_frame_rate;
-  if (frame.duration <= 0 && rate.num > 0 && rate.den > 0) {
-    frame.duration = av_rescale_q(1, av_inv_q(rate), stream.time_base);
-  }
-  frame.duration = std::max<int64_t>(frame.duration, 0);
-  frame.time = seconds(frame.pts);
-  frame.end = seconds(frame.pts + frame.duration);
-  nextPts_ = frame.pts + frame.duration;
 }
 
 // ------------------------------------------------------------ which ones
 
 bool Decoder::choose() {
   if (hasChosen_) return true;
+  if (index_ && !numbers_.empty()) return chooseByNumber();
   if (selector_->hasTargets()) return chooseByTarget();
-  while (decode(chosen_)) {
+  while (reader_.next(chosen_)) {
     if (selector_->isPastEnd(chosen_.time)) return false;
     if (selector_->takes(chosen_.time)) {
       chosenTargets_ = 1;
@@ -237,7 +108,7 @@ bool Decoder::choose() {
 
 bool Decoder::chooseByTarget() {
   for (;;) {
-    const bool more = decode(current_);
+    const bool more = reader_.next(current_);
     if (!hasOnScreen_) {
       if (!more) return false;
       std::swap(onScreen_, current_);
@@ -257,6 +128,38 @@ bool Decoder::chooseByTarget() {
     if (hasChosen_) return true;
     if (!more) return false;
   }
+}
+
+bool Decoder::chooseByNumber() {
+  for (; nextNumber_ < numbers_.size(); ++nextNumber_) {
+    const auto frame = static_cast<size_t>(numbers_[nextNumber_]);
+    if (fetch(frame)) {
+      ++nextNumber_;
+      return true;
+    }
+    Error error(
+        ErrorCode::kDecode,
+        "frame " + std::to_string(frame) + " could not be decoded");
+    error.time = reader_.seconds((*index_)[frame].pts);
+    if (!reader_.options().skipErrors) throw error;
+    reader_.addError(std::move(error));
+  }
+  return false;
+}
+
+/// Decodes up to this frame of the index; false if it does not come out.
+bool Decoder::fetch(size_t frame) {
+  const int64_t pts = (*index_)[frame].pts;
+  for (int attempt = 0; attempt < FrameReader::kAttempts; ++attempt) {
+    reader_.approach(*index_, frame, attempt);
+    while (reader_.next(chosen_) && chosen_.pts <= pts) {
+      if (chosen_.pts < pts) continue;
+      chosenTargets_ = 1;
+      hasChosen_ = true;
+      return true;
+    }
+  }
+  return false;
 }
 
 // ------------------------------------------------- what to make of them
@@ -282,7 +185,7 @@ ReadResult Decoder::collect(size_t capacity, Step step) {
     pendingError_ = error;
   }
   result.done = done_;
-  result.errors = std::exchange(errors_, {});
+  result.errors = reader_.takeErrors();
   return result;
 }
 
@@ -332,7 +235,8 @@ ReadResult Decoder::measure(double* rows, size_t capacity) {
 
 /// Decodes the next frame of the range and compares it with the one before.
 bool Decoder::loadNext() {
-  if (!decode(current_) || selector_->isPastEnd(current_.time)) return false;
+  if (!reader_.next(current_) || selector_->isPastEnd(current_.time))
+    return false;
   currentPicture_->load(*current_.frame);
   return true;
 }
@@ -359,7 +263,7 @@ bool Decoder::measureNext(double* row) {
   row[kMeasureDuration] = static_cast<double>(onScreen_.duration);
   const int key = compat::isKeyFrame(*onScreen_.frame) ? kKeyFrame : 0;
   row[kMeasureFlags] = key;
-  std::copy_n(change_.columns, FrameChange::kColumns, row + kMeasureChange);
+  writeChange(change_, row);
   std::fill(row + kMeasureBrightness, row + kMeasureColumns, 0.0);
   if (selector_->answers(onScreen_.time, until) > 0) {
     row[kMeasureFlags] = key | kSampled;
@@ -388,13 +292,8 @@ Plane Decoder::uprightLuma() {
 }
 
 void Decoder::sample(double* row) {
-  const LumaMeasures measures = measureLuma(uprightLuma());
-  row[kMeasureBrightness] = measures.brightness;
-  row[kMeasureContrast] = measures.contrast;
+  writeMeasures(measureLuma(uprightLuma()), row);
   row[kMeasureSaturation] = meanSaturation(picture_->u(), picture_->v());
-  row[kMeasureSharpness] = measures.sharpness;
-  row[kMeasureHashHigh] = static_cast<double>(measures.hash >> 32);
-  row[kMeasureHashLow] = static_cast<double>(measures.hash & 0xffffffffU);
 }
 
 }  // namespace rushes

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "av.h"
-#include "codec.h"
-#include "demuxer.h"
+#include "frame_index.h"
+#include "frame_reader.h"
 #include "interrupt.h"
 #include "measure.h"
 #include "scaler.h"
@@ -48,6 +48,20 @@ enum MeasureColumn {
   kMeasureColumns,
 };
 
+/// Fill their columns of a measure row.
+void writeChange(const FrameChange& change, double* row);
+void writeMeasures(const LumaMeasures& measures, double* row);
+
+/// Columns of an index row: `INDEX_ROW` in src/native.ts.
+enum IndexColumn {
+  kIndexPts,
+  kIndexDuration,
+  kIndexPosition,
+  kIndexOrder,
+  kIndexFlags,
+  kIndexColumns,
+};
+
 /// Bits of `kFrameFlags` and `kMeasureFlags`.
 enum FrameFlag { kKeyFrame = 1, kSampled = 2 };
 
@@ -66,42 +80,31 @@ struct ReadResult {
   std::vector<Error> errors;
 };
 
-/// One decoded frame with its time sorted out.
-struct TimedFrame {
-  Frame frame;
-  int64_t pts = 0;
-  int64_t duration = 0;
-  double time = 0;
-  double end = 0;
-};
-
-struct DecoderOptions {
-  std::string path;
-  /// Below 0: the best video stream.
-  int streamIndex = -1;
-  /// 0: one per core.
-  int threads = 0;
-  /// Damage is reported in `ReadResult::errors` and decoding goes on behind it,
-  /// instead of throwing.
-  bool skipErrors = false;
-};
-
-/// A frame's whole journey: demuxer, codec, choice, scaler or measures.
+/// A frame's whole journey: reader, choice, scaler or measures.
 /// Owns all of them. Thread-safety: one thread at a time, but for the
 /// Interrupt, which has to outlive it.
 class Decoder {
  public:
-  Decoder(DecoderOptions options, const Interrupt& interrupt);
+  Decoder(ReaderOptions options, const Interrupt& interrupt);
 
   /// Opens file and codec. Throws what Demuxer and Codec throw.
-  void open();
-  const VideoInfo& info() const noexcept { return info_; }
-  const AVCodecContext& codec() const { return codec_->context(); }
+  void open() { reader_.open(); }
+  const VideoInfo& info() const noexcept { return reader_.info(); }
+  const AVCodecContext& codec() const { return reader_.codec(); }
   /// Bytes of one frame as decoded, going by the container.
   int nativeFrameBytes() const;
 
+  /// Where every frame is; made at the first call.
+  std::shared_ptr<const FrameIndex> index();
+  /// Takes an index made before, of the same file.
+  void setIndex(std::shared_ptr<const FrameIndex> index) {
+    index_ = std::move(index);
+  }
+
   /// Begins a pass; what was not read of the one before is dropped.
   void start(const Selection& selection, const Output& output);
+  /// The same over the frames with these numbers in the index, rising.
+  void startAt(std::vector<int64_t> frames, const Output& output);
 
   /// Fills `buffers` in order, and a row of kFrameColumns for each.
   ReadResult read(std::span<const FrameBuffer> buffers, double* rows);
@@ -111,22 +114,14 @@ class Decoder {
   ReadResult measure(double* rows, size_t capacity);
 
  private:
-  // Frames one by one.
-  bool decode(TimedFrame& frame);
-  bool receive(Frame& frame);
-  void stamp(TimedFrame& frame);
-  void finish();
-  double seconds(int64_t ticks) const noexcept;
+  void begin(const Output& output);
+  FrameIndex indexByDecoding();
 
-  // Which of them.
+  // Which frames.
   bool choose();
   bool chooseByTarget();
-
-  // Where to begin.
-  void rewind();
-  void seekTo(double time);
-  bool landsBefore(double time);
-  void openCodec();
+  bool chooseByNumber();
+  bool fetch(size_t frame);
 
   // What to make of them.
   template <typename Step>
@@ -137,18 +132,12 @@ class Decoder {
   void sample(double* row);
   Plane uprightLuma();
 
-  DecoderOptions options_;
+  FrameReader reader_;
   const Interrupt& interrupt_;
-  std::unique_ptr<Demuxer> demuxer_;
-  std::unique_ptr<Codec> codec_;
-  VideoInfo info_{};
+  std::shared_ptr<const FrameIndex> index_;
 
   // Of the pass under way.
-  /// Nothing was read since the file was opened.
-  bool fresh_ = false;
-  bool fromStart_ = true;
   bool done_ = false;
-  bool keyFramesOnly_ = false;
   std::optional<Selector> selector_;
   std::optional<Scaler> scaler_;
   TimedFrame current_;
@@ -159,13 +148,9 @@ class Decoder {
   TimedFrame chosen_;
   bool hasChosen_ = false;
   int64_t chosenTargets_ = 0;
-  /// The key frame at which a seek landed.
-  std::optional<TimedFrame> landed_;
-  std::optional<int64_t> nextPts_;
-  int64_t decoded_ = 0;
-  std::vector<Error> errors_;
-  /// Ended the file; thrown when the frames before it are out.
-  std::optional<Error> fileError_;
+  /// Of a pass by numbers.
+  std::vector<int64_t> numbers_;
+  size_t nextNumber_ = 0;
   /// Came after frames of the same read; thrown by the next.
   std::optional<Error> pendingError_;
 

@@ -93,7 +93,19 @@ void Demuxer::chooseStream(int streamIndex) {
   stream_ = context.streams[streamIndex];
 }
 
+void Demuxer::unread(Packet& packet) {
+  std::swap(unread_, packet);
+  hasUnread_ = true;
+  if (order_) --*order_;
+}
+
 bool Demuxer::read(Packet& packet) {
+  if (hasUnread_) {
+    std::swap(unread_, packet);
+    hasUnread_ = false;
+    if (order_) ++*order_;
+    return true;
+  }
   LogCapture log;
   for (;;) {
     packet.unref();
@@ -120,6 +132,7 @@ bool Demuxer::read(Packet& packet) {
     check(result, "av_read_frame");
     if (packet->stream_index != stream_->index) continue;
     corruptPacket_ = (packet->flags & AV_PKT_FLAG_CORRUPT) != 0;
+    if (order_) ++*order_;
     return true;
   }
 }
@@ -144,6 +157,8 @@ bool Demuxer::seekable() const noexcept {
 
 bool Demuxer::seek(int64_t pts) {
   corruptPacket_ = false;
+  hasUnread_ = false;
+  order_.reset();
   const int result = avformat_seek_file(
       context_.get(), stream_->index, INT64_MIN, pts, pts, 0);
   interrupt_.check();

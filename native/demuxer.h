@@ -26,6 +26,13 @@ class Demuxer {
   /// where the file ends before its own tables say it does.
   bool read(Packet& packet);
 
+  /// Gives `packet`, the last one read, back: the next `read` returns it.
+  void unread(Packet& packet);
+
+  /// Place of the next packet in decoding order, from 0; nothing after a seek.
+  std::optional<int64_t> order() const noexcept { return order_; }
+  void setOrder(int64_t order) noexcept { order_ = order; }
+
   /// Whether the stream says when its frames are shown; raw streams do not.
   bool hasTimestamps() const noexcept {
     return (context_->iformat->flags & AVFMT_NOTIMESTAMPS) == 0 &&
@@ -50,6 +57,9 @@ class Demuxer {
   FormatContextPtr context_;
   AVStream* stream_ = nullptr;
   bool corruptPacket_ = false;
+  std::optional<int64_t> order_ = 0;
+  Packet unread_;
+  bool hasUnread_ = false;
 };
 
 }  // namespace rushes

@@ -57,6 +57,18 @@ const char* name(ErrorCode code) noexcept {
   return "ERR_FFMPEG";
 }
 
+bool isFatal(ErrorCode code) noexcept {
+  switch (code) {
+    case ErrorCode::kAborted:
+    case ErrorCode::kClosed:
+    case ErrorCode::kOutOfMemory:
+    case ErrorCode::kEncrypted:
+      return true;
+    default:
+      return false;
+  }
+}
+
 ErrorCode toErrorCode(int avCode) noexcept {
   switch (avCode) {
     case AVERROR(ENOENT):

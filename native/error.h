@@ -28,6 +28,9 @@ enum class ErrorCode {
 
 const char* name(ErrorCode code) noexcept;
 
+/// Errors that end a pass whatever the caller said of damage.
+bool isFatal(ErrorCode code) noexcept;
+
 /// A failure of the world: file, data, memory. The message is
 /// `call: FFmpeg's words`.
 class Error : public std::runtime_error {

@@ -317,11 +317,6 @@ FrameChange ChangeMeter::next(const Plane& luma, double time) {
   return change;
 }
 
-void ChangeMeter::reset() {
-  thumbnails_.clear();
-  previous_.clear();
-  width_ = 0;
-  height_ = 0;
-}
+void ChangeMeter::reset() { thumbnails_.clear(); }
 
 }  // namespace rushes

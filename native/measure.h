@@ -1,5 +1,4 @@
-#ifndef RUSHES_MEASURE_H_
-#define RUSHES_MEASURE_H_
+#pragma once
 
 #include <array>
 #include <cstddef>
@@ -115,4 +114,3 @@ class ChangeMeter {
 
 }  // namespace rushes
 
-#endif  // RUSHES_MEASURE_H_

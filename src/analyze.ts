@@ -93,6 +93,7 @@ export async function analyze(
     every: 1 / used.fps,
     step: 1,
     keyFrames: false,
+    times: null,
   };
   const geometry = resolveGeometry(video.info, {
     width: used.width,

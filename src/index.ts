@@ -11,6 +11,7 @@ export type {
 export { type AnalyzeOptions, type AnalyzeProgress, analyze } from './analyze.ts';
 export { MediaError, type MediaErrorCode } from './errors.ts';
 export type { Frame, PixelFormat } from './frame.ts';
+export type { FrameAddress, FrameIndex } from './frame-index.ts';
 export type { Fit } from './geometry.ts';
 export type {
   ColorInfo,
@@ -20,6 +21,11 @@ export type {
   VideoInfo,
 } from './info.ts';
 export { hashDistance } from './measures.ts';
-export type { FrameSelection, OpenOptions, VideoSource } from './options.ts';
+export type { FrameSelection, OpenOptions, OutOfRange, VideoSource } from './options.ts';
 export { probe } from './probe.ts';
-export { type BatchOptions, openVideo, type Video } from './video.ts';
+export {
+  type AddressOptions,
+  type BatchOptions,
+  openVideo,
+  type Video,
+} from './video.ts';

@@ -77,8 +77,8 @@ export interface VideoInfo {
   readonly variableFrameRate: boolean | null;
   /** Number of frames; `null` if unknown. */
   readonly frameCount: number | null;
-  /** How far `frameCount` can be trusted: written in the container, or duration × average frame rate. */
-  readonly frameCountSource: 'container' | 'estimated' | null;
+  /** How far `frameCount` can be trusted: written in the container, duration × average frame rate, or counted by `video.index()`. */
+  readonly frameCountSource: 'container' | 'estimated' | 'counted' | null;
   /** Tags of the container and, over them, of the stream. */
   readonly metadata: Readonly<Record<string, string>>;
 }

@@ -51,6 +51,19 @@ export const MEASURE_ROW = {
   length: 13,
 } as const;
 
+/** Columns of an index row; `kIndex…` in `native/decoder.h`. */
+export const INDEX_ROW = {
+  pts: 0,
+  duration: 1,
+  /** Byte offset in the file; -1 if unknown. */
+  position: 2,
+  /** Place in decoding order. */
+  order: 3,
+  /** Bit 0: key frame. */
+  flags: 4,
+  length: 5,
+} as const;
+
 /** Bits of the flags columns. */
 export const FLAG_KEY_FRAME = 1;
 export const FLAG_SAMPLED = 2;
@@ -99,6 +112,14 @@ export interface NativeDecoder {
   open(): Promise<NativeInfo>;
   /** Begins a pass; what was not read of the one before is dropped. */
   start(selection: NativeSelection, output: NativeOutput): Promise<void>;
+  /** Begins a pass over the frames with these numbers in the index, rising; makes the index if there is none. */
+  startAt(frames: Float64Array, output: NativeOutput): Promise<void>;
+  /** Finds where every frame is; ends a pass under way. */
+  index(): Promise<{ frames: number; fromPackets: boolean }>;
+  /** Fills `rows` with the index that `index` made, a row for each frame in presentation order. */
+  indexRows(rows: ArrayBuffer): void;
+  /** Takes such rows, of the same file, instead of making them. */
+  setIndex(rows: ArrayBuffer, fromPackets: boolean): Promise<void>;
   /** Fills `buffers` in order and a row for each in `rows` (Note [Rows]). */
   read(buffers: ArrayBuffer[], rows: ArrayBuffer): Promise<NativeRead>;
   /** Measures the next frames of the range inside the output's `scaleWidth` × `scaleHeight`, one row each. */

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { isAbsolute, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { PixelFormat } from './frame.ts';
+import type { FrameAddress } from './frame-index.ts';
 import type { Fit, GeometryOptions } from './geometry.ts';
 
 /** What a video can be read from: a path, or a `file:` URL. */
@@ -52,11 +53,21 @@ export interface FrameSelection {
   fps?: number | undefined;
   /** Yields every nth frame of the range. Default 1. */
   step?: number | undefined;
+  /**
+   * Yields the frame on screen at each of these times, which must not fall; one on screen at several is yielded as often.
+   * Cannot be combined with any other choice.
+   */
+  times?: readonly number[] | undefined;
+  /** With `times`: what to do with a time at which no frame is on screen. Default `'throw'`, a `RangeError`. */
+  outOfRange?: OutOfRange | undefined;
   /** Yields key frames only, and decodes nothing else. Default false. */
   keyFrames?: boolean | undefined;
   /** Ends this iteration; the video can be used again. */
   signal?: AbortSignal | undefined;
 }
+
+/** What to do where no frame is: a `RangeError`, the nearest frame, or none. */
+export type OutOfRange = 'throw' | 'clamp' | 'skip';
 
 /** What {@link openVideo} makes of {@link OpenOptions}. */
 export interface ResolvedOpenOptions extends GeometryOptions {
@@ -74,6 +85,7 @@ export interface ResolvedSelection {
   step: number;
   every: number;
   keyFrames: boolean;
+  times: readonly number[] | null;
 }
 
 const PIXEL_FORMATS: readonly PixelFormat[] = [
@@ -201,8 +213,47 @@ export function resolveOpenOptions(options: OpenOptions): ResolvedOpenOptions {
   };
 }
 
+export function checkOutOfRange(value: unknown): OutOfRange {
+  return checkChoice('outOfRange', value, ['throw', 'clamp', 'skip']) ?? 'throw';
+}
+
+/** A time in seconds, `{ index }` or `{ pts }`. */
+export function checkAddress(value: FrameAddress): FrameAddress {
+  if (typeof value === 'object' && value !== null) {
+    const name = 'index' in value ? 'index' : 'pts';
+    const number = (value as Record<string, unknown>)[name];
+    if (Number.isSafeInteger(number)) return value;
+    throw new TypeError(`${name} must be a whole number, got ${show(number)}`);
+  }
+  checkTime('time', value ?? Number.NaN);
+  return value;
+}
+
+function checkTimes(options: FrameSelection): readonly number[] | null {
+  const { times } = options;
+  if (times === undefined) return null;
+  if (!Array.isArray(times)) {
+    throw new TypeError(`times must be an array of seconds, got ${show(times)}`);
+  }
+  for (const name of ['start', 'end', 'every', 'fps', 'step', 'keyFrames'] as const) {
+    if (options[name] !== undefined) {
+      throw new TypeError(`times and ${name} cannot be combined`);
+    }
+  }
+  times.forEach((time, i) => {
+    checkTime(`times[${i}]`, time ?? Number.NaN);
+    if (i > 0 && time < (times[i - 1] as number)) {
+      throw new RangeError(
+        `times must not fall, got ${time} after ${times[i - 1]}: framesAt() takes any order`,
+      );
+    }
+  });
+  return [...times];
+}
+
 /** @throws {TypeError | RangeError} naming the option */
 export function resolveSelection(options: FrameSelection): ResolvedSelection {
+  const times = checkTimes(options);
   const every = checkPositive('every', options.every);
   const fps = checkPositive('fps', options.fps);
   const step = checkInteger('step', options.step, 1, Number.MAX_SAFE_INTEGER);
@@ -223,5 +274,6 @@ export function resolveSelection(options: FrameSelection): ResolvedSelection {
     step: step ?? 1,
     every: every ?? (fps === undefined ? 0 : 1 / fps),
     keyFrames: checkBoolean('keyFrames', options.keyFrames) ?? false,
+    times,
   };
 }

@@ -1,23 +1,36 @@
 /** An open video: frames as async iterators, fed by the addon's decode threads. */
-import { MediaError } from './errors.ts';
+import { DecoderPool } from './decoder-pool.ts';
+import type { MediaError } from './errors.ts';
 import type { Frame, PixelFormat } from './frame.ts';
+import {
+  endOf,
+  type FrameAddress,
+  type FrameIndex,
+  indexFromRows,
+  resolveAddress,
+  rowsFromIndex,
+  timeOf,
+} from './frame-index.ts';
 import { displaySize, type Geometry, resolveGeometry } from './geometry.ts';
 import type { DecodePath, VideoInfo } from './info.ts';
 import {
   FLAG_KEY_FRAME,
   FRAME_ROW,
-  loadAddon,
+  INDEX_ROW,
   MEASURE_ROW,
   type NativeDecoder,
   type NativeInfo,
+  type NativeOutput,
   type NativeRead,
-  toMediaError,
 } from './native.ts';
 import {
+  checkAddress,
   checkInteger,
+  checkOutOfRange,
   checkSignal,
   type FrameSelection,
   type OpenOptions,
+  type OutOfRange,
   type ResolvedOpenOptions,
   type ResolvedSelection,
   resolveOpenOptions,
@@ -27,19 +40,14 @@ import {
 } from './options.ts';
 
 /**
- * Note [Read-ahead]: two reads are always posted, so that the decode thread fills one while
- * JavaScript works on the other. That is also the backpressure: a third is posted only when one was taken.
- * A read holds at most this many bytes of frames, so an iteration holds at most twice that ahead of its consumer.
+ * Most bytes of frames in one read, of which two are under way (Note [Read-ahead] in decoder-pool.ts):
+ * an iteration holds at most twice that ahead of its consumer, or two frames.
  */
 const READ_BYTES = 4 * 1024 * 1024;
 /** Most frames of one read, however small they are. */
 const READ_FRAMES = 16;
 /** Rows of one measuring read: some seconds of video, so that progress and aborts are felt. */
 const MEASURE_ROWS = 128;
-const MEASURE_ROW_BYTES = MEASURE_ROW.length * 8;
-const READS_AHEAD = 2;
-/** Errors kept by `onDecodeError: 'skip'`; damage can go on for hours. */
-const MAX_ERRORS = 1000;
 
 /** {@link Video.batches} only. */
 export interface BatchOptions extends FrameSelection {
@@ -53,6 +61,17 @@ export interface MeasureBatch {
   readonly count: number;
 }
 
+/** {@link Video.framesAt}, and {@link Video.frames} with `times`. */
+export interface AddressOptions {
+  /**
+   * What to do with a time, number or pts that no frame has: `'throw'`, the default, a `RangeError`;
+   * `'clamp'` takes the nearest frame, `'skip'` none.
+   */
+  outOfRange?: OutOfRange | undefined;
+  /** Ends the search; the video can be used again. */
+  signal?: AbortSignal | undefined;
+}
+
 const constructing = Symbol('constructing');
 
 /**
@@ -60,8 +79,6 @@ const constructing = Symbol('constructing');
  * Iterations are independent: each has its own place in the file, and they may overlap (every one that overlaps costs a decoder of its own).
  */
 export class Video implements AsyncIterable<Frame>, AsyncDisposable {
-  /** What the video is. */
-  readonly info: VideoInfo;
   /** How it is being decoded. */
   readonly decodePath: DecodePath;
   /** Size of the frames that iterations yield, in pixels; for `native`, of the first. */
@@ -69,28 +86,27 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
   /** What `onDecodeError: 'skip'` went past, oldest first; at most 1000 are kept. */
   readonly errors: readonly MediaError[];
 
-  readonly #path: string;
+  readonly #pool: DecoderPool;
   readonly #options: ResolvedOpenOptions;
-  readonly #geometry: Geometry;
-  readonly #errors: MediaError[];
-  readonly #all = new Set<NativeDecoder>();
-  readonly #idle: NativeDecoder[] = [];
-  readonly #underWay = new Set<Promise<unknown>>();
+  readonly #output: NativeOutput;
+  /** Decoders that know the index. */
+  readonly #indexed = new WeakSet<NativeDecoder>();
+  #info: VideoInfo;
+  #index: FrameIndex | undefined;
   #frameBytes: number;
-  #closed = false;
 
   /** @internal */
   constructor(
     key: typeof constructing,
     path: string,
     options: ResolvedOpenOptions,
-    decoder: NativeDecoder,
+    pool: DecoderPool,
     opened: NativeInfo,
   ) {
     if (key !== constructing) throw new TypeError('call openVideo() to get a Video');
-    this.#path = path;
+    this.#pool = pool;
     this.#options = options;
-    this.info = completeInfo(path, opened);
+    this.#info = completeInfo(path, opened);
     this.decodePath = {
       backend: 'native',
       decoder: opened.decoder,
@@ -99,21 +115,21 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
       threadType: opened.threadType,
       fallbackReason: null,
     };
-    this.#geometry = resolveGeometry(this.info, options);
-    const native = options.pixelFormat === 'native';
-    const { width, height } = native ? this.info : this.#geometry;
+    const { pixelFormat } = options;
+    const native = pixelFormat === 'native';
+    this.#output = { ...resolveGeometry(this.info, options), pixelFormat };
+    const { width, height } = native ? this.info : this.#output;
     this.frameSize = { width, height };
     this.#frameBytes = native
       ? opened.frameBytes
-      : frameBytes(options.pixelFormat, width, height);
-    this.#errors = [];
-    this.errors = this.#errors;
-    this.#all.add(decoder);
-    this.#idle.push(decoder);
-    options.signal?.addEventListener('abort', this.#onAbort, { once: true });
+      : frameBytes(pixelFormat, width, height);
+    this.errors = pool.errors;
   }
 
-  readonly #onAbort = (): void => void this.close();
+  /** What the video is. After {@link Video.index}, `frameCount` is counted. */
+  get info(): VideoInfo {
+    return this.#info;
+  }
 
   /**
    * Yields frames in presentation order.
@@ -125,7 +141,94 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
    */
   frames(options: FrameSelection = {}): AsyncGenerator<Frame, void, undefined> {
     const selection = resolveSelection(options);
-    return this.#frames(selection, checkSignal(options.signal));
+    const signal = checkSignal(options.signal);
+    const { times } = selection;
+    if (times === null) return this.#frames(selection, signal);
+    return this.#framesAtTimes(times, checkOutOfRange(options.outOfRange), signal);
+  }
+
+  /**
+   * The frame on screen at a time in seconds (the last with `time` ≤ it), the one with a number (`{ index }`; negative ones count
+   * from the end), or the one with a pts (`{ pts }`). Exactly that frame, wherever key frames lie; the first call makes the index.
+   *
+   * @throws {RangeError} for one that does not exist, unless `outOfRange` is `'clamp'`
+   * @throws {MediaError} as {@link Video.frames}
+   */
+  async frameAt(
+    address: FrameAddress,
+    options: AddressOptions & { outOfRange?: 'throw' | 'clamp' | undefined } = {},
+  ): Promise<Frame> {
+    const [frame] = await this.framesAt([address], options);
+    if (frame !== undefined) return frame;
+    // Skipped as damage: what was wrong is the last error.
+    throw this.errors.at(-1) ?? new RangeError(`no frame at ${JSON.stringify(address)}`);
+  }
+
+  /**
+   * The frames at `addresses`, in their order, duplicates included. Each is decoded once, in one pass through the file that
+   * jumps where that is shorter. All are held in memory at once: for long lists use {@link Video.frames} with `times`.
+   *
+   * @throws as {@link Video.frameAt}
+   */
+  async framesAt(
+    addresses: Iterable<FrameAddress>,
+    options: AddressOptions = {},
+  ): Promise<Frame[]> {
+    const wanted = [...addresses].map(checkAddress);
+    const outOfRange = checkOutOfRange(options.outOfRange);
+    const signal = checkSignal(options.signal);
+    const index = await this.index({ signal });
+    const numbers = resolveAll(index, wanted, outOfRange);
+    const found = new Map<number, Frame>();
+    const rising = [...new Set(numbers)].sort((a, b) => a - b);
+    for await (const frame of this.#framesByNumber(rising, signal)) {
+      found.set(frame.pts, frame);
+    }
+    const given = new Set<Frame>();
+    return numbers.flatMap((number) => {
+      const frame = found.get(index.pts[number] as number);
+      if (frame === undefined) return []; // gone past as damage
+      // Every frame has a buffer of its own.
+      if (given.has(frame)) return [{ ...frame, data: frame.data.slice() }];
+      given.add(frame);
+      return [frame];
+    });
+  }
+
+  /**
+   * Where every frame is, found by reading all packets and decoding none (but where packets do not say when frames are shown:
+   * `source` tells). Made once and kept.
+   *
+   * @throws {MediaError} as {@link Video.frames}
+   */
+  async index(options: { signal?: AbortSignal | undefined } = {}): Promise<FrameIndex> {
+    const signal = checkSignal(options.signal);
+    signal?.throwIfAborted();
+    if (this.#index !== undefined) return this.#index;
+    const decoder = await this.#pool.take();
+    const cancel = () => decoder.cancel();
+    signal?.addEventListener('abort', cancel, { once: true });
+    try {
+      const made = await this.#pool.track(decoder.index());
+      const rows = new ArrayBuffer(made.frames * INDEX_ROW.length * 8);
+      decoder.indexRows(rows);
+      this.#indexed.add(decoder);
+      const { timeBase } = this.info;
+      const index = indexFromRows(new Float64Array(rows), timeBase, made.fromPackets);
+      this.#index = index;
+      this.#info = {
+        ...this.info,
+        frameCount: index.length,
+        frameCountSource: 'counted',
+      };
+      return index;
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw this.#pool.explain(error);
+    } finally {
+      signal?.removeEventListener('abort', cancel);
+      this.#pool.giveBack(decoder);
+    }
   }
 
   /**
@@ -145,12 +248,7 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
 
   /** Stops reads under way, which reject with `ERR_CLOSED`, and frees file, codec and threads. May be called twice. */
   async close(): Promise<void> {
-    this.#closed = true;
-    this.#options.signal?.removeEventListener('abort', this.#onAbort);
-    for (const decoder of this.#all) decoder.close();
-    this.#all.clear();
-    this.#idle.length = 0;
-    await Promise.allSettled(this.#underWay);
+    await this.#pool.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -161,14 +259,65 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
     selection: ResolvedSelection,
     signal: AbortSignal | undefined,
   ): AsyncGenerator<Frame, void, undefined> {
-    // The first read is short, so that the first frame comes soon.
+    const start = (decoder: NativeDecoder) => decoder.start(selection, this.#output);
+    for await (const frames of this.#reads(start, signal, this.#growingSize())) {
+      for (const frame of frames) {
+        signal?.throwIfAborted();
+        yield frame;
+      }
+    }
+  }
+
+  async *#framesAtTimes(
+    times: readonly number[],
+    outOfRange: OutOfRange,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<Frame, void, undefined> {
+    const index = await this.index({ signal });
+    const numbers = resolveAll(index, times, outOfRange);
+    let next = 0;
+    for await (const frame of this.#framesByNumber([...new Set(numbers)], signal)) {
+      let { data } = frame;
+      while (index.pts[numbers[next] as number] !== frame.pts) next++; // damaged
+      for (; index.pts[numbers[next] as number] === frame.pts; next++) {
+        yield data === frame.data ? frame : { ...frame, data };
+        data = data.slice();
+      }
+    }
+  }
+
+  /** The frames with these numbers, rising. */
+  async *#framesByNumber(
+    numbers: readonly number[],
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<Frame, void, undefined> {
+    if (numbers.length === 0) return;
+    const start = async (decoder: NativeDecoder) => {
+      if (!this.#indexed.has(decoder) && this.#index !== undefined) {
+        const rows = rowsFromIndex(this.#index);
+        this.#indexed.add(decoder);
+        await decoder.setIndex(rows.buffer, this.#index.source === 'packets');
+      }
+      await decoder.startAt(Float64Array.from(numbers), this.#output);
+    };
+    let left = numbers.length;
+    const growing = this.#growingSize();
+    const nextSize = () => {
+      const size = Math.max(1, Math.min(growing(), left));
+      left -= size;
+      return size;
+    };
+    for await (const frames of this.#reads(start, signal, nextSize)) yield* frames;
+  }
+
+  /** Sizes of reads: the first is one frame, so that it comes soon. */
+  #growingSize(): () => number {
     let size = 1;
-    const nextSize = (): number => {
+    return () => {
       const now = Math.max(1, Math.min(size, Math.floor(READ_BYTES / this.#frameBytes)));
       size = Math.min(READ_FRAMES, size * 2);
       return now;
     };
-    for await (const frames of this.#reads(selection, signal, nextSize)) yield* frames;
   }
 
   async *#batches(
@@ -177,7 +326,8 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
     signal: AbortSignal | undefined,
   ): AsyncGenerator<Frame[], void, undefined> {
     let batch: Frame[] = [];
-    for await (const frames of this.#reads(selection, signal, () => size)) {
+    const start = (decoder: NativeDecoder) => decoder.start(selection, this.#output);
+    for await (const frames of this.#reads(start, signal, () => size)) {
       // A read falls short only where the size of frames changes.
       batch = batch.length === 0 ? frames : batch.concat(frames);
       while (batch.length >= size) {
@@ -190,11 +340,11 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
 
   /** Reads pictures, `nextSize()` at a time. */
   #reads(
-    selection: ResolvedSelection,
+    start: (decoder: NativeDecoder) => Promise<void>,
     signal: AbortSignal | undefined,
     nextSize: () => number,
   ): AsyncGenerator<Frame[], void, undefined> {
-    return this.#pass(selection, this.#geometry, signal, (decoder) => {
+    return this.#pool.pass(signal, start, (decoder) => {
       const count = nextSize();
       const bytes = this.#frameBytes;
       const buffers = Array.from({ length: count }, () => new ArrayBuffer(bytes));
@@ -218,114 +368,15 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
     geometry: Geometry,
     signal: AbortSignal | undefined,
   ): AsyncGenerator<MeasureBatch[], void, undefined> {
-    return this.#pass(selection, geometry, signal, (decoder) => {
-      const rows = new ArrayBuffer(MEASURE_ROWS * MEASURE_ROW_BYTES);
+    const output: NativeOutput = { ...geometry, pixelFormat: 'gray8' };
+    const start = (decoder: NativeDecoder) => decoder.start(selection, output);
+    return this.#pool.pass(signal, start, (decoder) => {
+      const rows = new Float64Array(MEASURE_ROWS * MEASURE_ROW.length);
       return {
-        result: decoder.measure(rows),
-        take: ({ count }) =>
-          count === 0 ? [] : [{ rows: new Float64Array(rows), count }],
+        result: decoder.measure(rows.buffer),
+        take: ({ count }) => (count === 0 ? [] : [{ rows, count }]),
       };
     });
-  }
-
-  /** One pass over the file: Note [Read-ahead]. */
-  async *#pass<T>(
-    selection: ResolvedSelection,
-    geometry: Geometry,
-    signal: AbortSignal | undefined,
-    post: (decoder: NativeDecoder) => {
-      result: Promise<NativeRead>;
-      take: (read: NativeRead) => T[];
-    },
-  ): AsyncGenerator<T[], void, undefined> {
-    signal?.throwIfAborted();
-    const decoder = await this.#take();
-    const cancel = () => decoder.cancel();
-    signal?.addEventListener('abort', cancel, { once: true });
-    let finished = false;
-    try {
-      const { pixelFormat } = this.#options;
-      const started = this.#track(decoder.start(selection, { ...geometry, pixelFormat }));
-      const queue: ReturnType<typeof post>[] = [];
-      for (;;) {
-        while (queue.length < READS_AHEAD) {
-          const next = post(decoder);
-          this.#track(next.result);
-          queue.push(next);
-        }
-        await started;
-        const { result, take } = queue.shift() as (typeof queue)[0];
-        const read = await result;
-        this.#keepErrors(read);
-        const taken = take(read);
-        if (taken.length > 0) yield taken;
-        if (read.done) break;
-      }
-      finished = true;
-    } catch (error) {
-      signal?.throwIfAborted();
-      throw this.#explain(error);
-    } finally {
-      signal?.removeEventListener('abort', cancel);
-      if (!finished) decoder.cancel();
-      this.#giveBack(decoder);
-    }
-  }
-
-  /** A decoder that no other iteration uses. */
-  async #take(): Promise<NativeDecoder> {
-    this.#throwIfClosed();
-    const idle = this.#idle.pop();
-    if (idle !== undefined) return idle;
-    const decoder = createDecoder(this.#path, this.#options);
-    this.#all.add(decoder);
-    try {
-      await this.#track(decoder.open());
-      this.#throwIfClosed();
-      return decoder;
-    } catch (error) {
-      decoder.close();
-      this.#all.delete(decoder);
-      throw this.#explain(error);
-    }
-  }
-
-  #giveBack(decoder: NativeDecoder): void {
-    if (this.#closed) return;
-    if (this.#idle.length === 0) {
-      this.#idle.push(decoder);
-    } else {
-      decoder.close();
-      this.#all.delete(decoder);
-    }
-  }
-
-  #throwIfClosed(): void {
-    this.#options.signal?.throwIfAborted();
-    if (!this.#closed) return;
-    const source = this.#path;
-    throw new MediaError('ERR_CLOSED', `${source}: the video was closed`, { source });
-  }
-
-  /** What a rejection of the addon means to the caller. */
-  #explain(error: unknown): unknown {
-    const { signal } = this.#options;
-    return signal?.aborted ? signal.reason : toMediaError(error, this.#path);
-  }
-
-  /** `close` waits for it, and nobody has to handle its rejection. */
-  #track<T>(promise: Promise<T>): Promise<T> {
-    this.#underWay.add(promise);
-    const done = () => this.#underWay.delete(promise);
-    promise.then(done, done);
-    return promise;
-  }
-
-  #keepErrors(read: NativeRead): void {
-    for (const failure of read.errors) {
-      if (this.#errors.length >= MAX_ERRORS) return;
-      this.#errors.push(toMediaError(failure, this.#path) as MediaError);
-    }
   }
 
   #toFrames(read: NativeRead, buffers: ArrayBuffer[], rows: Float64Array): Frame[] {
@@ -369,32 +420,30 @@ export async function openVideo(
 ): Promise<Video> {
   const resolved = resolveOpenOptions(options);
   const path = resolveSource(source);
-  const { signal } = resolved;
-  signal?.throwIfAborted();
-  const decoder = createDecoder(path, resolved);
-  const cancel = () => decoder.close();
-  signal?.addEventListener('abort', cancel, { once: true });
+  const { streamIndex, threads, onDecodeError, signal } = resolved;
+  const skipErrors = onDecodeError === 'skip';
+  const pool = new DecoderPool({ path, streamIndex, threads, skipErrors }, signal);
   try {
-    const opened = await decoder.open();
-    signal?.throwIfAborted();
-    return new Video(constructing, path, resolved, decoder, opened);
+    const opened = await pool.open();
+    return new Video(constructing, path, resolved, pool, opened);
   } catch (error) {
-    decoder.close();
-    signal?.throwIfAborted();
-    throw toMediaError(error, path);
-  } finally {
-    signal?.removeEventListener('abort', cancel);
+    await pool.close();
+    throw error;
   }
 }
 
-function createDecoder(path: string, options: ResolvedOpenOptions): NativeDecoder {
-  const { Decoder } = loadAddon();
-  const { streamIndex, threads, onDecodeError } = options;
-  return new Decoder({
-    path,
-    streamIndex,
-    threads,
-    skipErrors: onDecodeError === 'skip',
+/** Numbers of the frames at `addresses`. @throws {RangeError} */
+function resolveAll(
+  index: FrameIndex,
+  addresses: readonly FrameAddress[],
+  outOfRange: OutOfRange,
+): number[] {
+  return addresses.flatMap((address) => {
+    const { frame, outside } = resolveAddress(index, address);
+    if (!outside || outOfRange === 'clamp') return [frame];
+    if (outOfRange === 'skip') return [];
+    const range = `${index.length} frames from ${timeOf(index, 0)} to ${endOf(index)} s`;
+    throw new RangeError(`there is no frame at ${JSON.stringify(address)}: ${range}`);
   });
 }
 

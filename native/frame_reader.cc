@@ -1,0 +1,237 @@
+#include "frame_reader.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <utility>
+
+#include "compat.h"
+#include "selector.h"
+
+namespace rushes {
+
+namespace {
+
+/// A seek that lands too late is tried again from this much earlier, in
+/// seconds; then the file is read from its beginning.
+constexpr std::array<double, 4> kStepsBack = {0, 1, 5, 25};
+
+/// How many frames may come before the key frame that a seek promised.
+constexpr int kMaxFramesBeforeKeyFrame = 64;
+
+}  // namespace
+
+FrameReader::FrameReader(ReaderOptions options, const Interrupt& interrupt)
+    : options_(std::move(options)), interrupt_(interrupt) {}
+
+void FrameReader::open() {
+  rewind();
+  info_ = describeVideo(*demuxer_);
+  info_.codedWidth = std::max(codec().coded_width, info_.width);
+  info_.codedHeight = std::max(codec().coded_height, info_.height);
+}
+
+double FrameReader::seconds(int64_t ticks) const noexcept {
+  const AVRational timeBase = stream().time_base;
+  return static_cast<double>(ticks) * timeBase.num / timeBase.den;
+}
+
+// ---------------------------------------------------------- where to begin
+
+void FrameReader::begin(std::optional<double> start, bool keyFramesOnly) {
+  const bool sameCodec = keyFramesOnly_ == keyFramesOnly;
+  keyFramesOnly_ = keyFramesOnly;
+  if (!sameCodec) codec_.reset();
+  forget();
+  if (start && *start > info_.startTime.value_or(0)) {
+    seekTo(*start);
+  } else if (!fresh_) {
+    rewind();
+  } else if (!sameCodec) {
+    restartCodec();
+  }
+}
+
+/// Nothing of what was read counts any more.
+void FrameReader::forget() {
+  landed_.reset();
+  nextPts_.reset();
+  lastPts_.reset();
+  decoded_ = 0;
+  errors_.clear();
+  fileError_.reset();
+}
+
+void FrameReader::rewind() {
+  codec_.reset();
+  demuxer_.reset();  // first, so that no two files are open
+  demuxer_ = std::make_unique<Demuxer>(
+      options_.path, options_.streamIndex, interrupt_);
+  restartCodec();
+  fresh_ = true;
+  fromStart_ = true;
+  landed_.reset();
+  nextPts_.reset();
+  lastPts_.reset();
+}
+
+void FrameReader::restartCodec() {
+  if (codec_) {
+    codec_->flush();
+    return;
+  }
+  codec_ = std::make_unique<Codec>(
+      demuxer_->stream(), options_.threads,
+      // Without timestamps, time is known by counting every frame.
+      keyFramesOnly_ && demuxer_->hasTimestamps());
+}
+
+void FrameReader::seekTo(double time) {
+  if (demuxer_->seekable()) {
+    const AVRational timeBase = stream().time_base;
+    for (const double back : kStepsBack) {
+      const double ticks =
+          std::floor((time - back + slack(time)) * timeBase.den / timeBase.num);
+      fresh_ = false;
+      if (std::abs(ticks) > 9e18 ||
+          !demuxer_->seek(static_cast<int64_t>(ticks))) {
+        break;
+      }
+      restartCodec();
+      fromStart_ = false;
+      if (landsBefore(time)) return;
+    }
+  }
+  if (!fresh_) rewind();
+}
+
+bool FrameReader::landsBefore(double time) {
+  landed_.emplace();
+  try {
+    for (int i = 0; i < kMaxFramesBeforeKeyFrame; ++i) {
+      if (!codec_->receive(*demuxer_, landed_->frame)) break;
+      stamp(*landed_);
+      if (compat::isKeyFrame(*landed_->frame)) {
+        if (landed_->time <= time + slack(time)) return true;
+        break;
+      }
+    }
+  } catch (const Error& error) {
+    if (isFatal(error.code)) throw;
+  }
+  landed_.reset();
+  nextPts_.reset();
+  return false;
+}
+
+void FrameReader::approach(const FrameIndex& index, size_t frame, int attempt) {
+  const IndexEntry& target = index[frame];
+  const std::optional<IndexEntry> key = index.keyFrameFor(frame, attempt);
+  if (attempt == 0) {
+    const std::optional<int64_t> at = demuxer_->order();
+    const bool ahead = !lastPts_ || target.pts > *lastPts_;
+    // Frames on their way through the decoder cost more than a few to come.
+    const int near = codec().thread_count + codec().has_b_frames;
+    if (at && ahead && (!key || key->order <= *at + near)) return;
+  }
+  if (!key || attempt == kAttempts - 1 || !jumpTo(index, *key)) {
+    if (!fresh_) rewind();
+  }
+}
+
+/// Continues at the packet of `key`; false if the container did not get there.
+bool FrameReader::jumpTo(const FrameIndex& index, const IndexEntry& key) {
+  if (!demuxer_->seekable()) return false;
+  fresh_ = false;
+  try {
+    if (!demuxer_->seek(key.pts)) return false;
+    Packet packet;
+    while (demuxer_->read(packet)) {
+      const std::optional<int64_t> order =
+          index.orderOf(packet->pts, packet->pos);
+      if (order && *order > key.order) return false;
+      if (!order || *order < key.order) continue;
+      demuxer_->unread(packet);
+      demuxer_->setOrder(key.order);
+      restartCodec();
+      forget();
+      fromStart_ = false;
+      return true;
+    }
+  } catch (const Error& error) {
+    if (isFatal(error.code)) throw;
+  }
+  return false;
+}
+
+// ------------------------------------------------------ frames one by one
+
+bool FrameReader::next(TimedFrame& frame) {
+  if (landed_) {
+    std::swap(frame, *landed_);
+    landed_.reset();
+    ++decoded_;
+    return true;
+  }
+  fresh_ = false;
+  do {
+    interrupt_.check();
+    if (!receive(frame.frame)) {
+      finish();
+      return false;
+    }
+    stamp(frame);
+    ++decoded_;
+  } while (keyFramesOnly_ && !compat::isKeyFrame(*frame.frame));
+  return true;
+}
+
+bool FrameReader::receive(Frame& frame) {
+  for (;;) {
+    try {
+      return codec_->receive(*demuxer_, frame);
+    } catch (const Error& error) {
+      if (isFatal(error.code)) throw;
+      if (options_.skipErrors) {
+        errors_.push_back(error);
+      } else if (error.code == ErrorCode::kDecode) {
+        throw;
+      } else {
+        fileError_ = error;  // the codec still holds frames
+      }
+    }
+    interrupt_.check();
+  }
+}
+
+/// Called at the end of the file.
+void FrameReader::finish() {
+  if (fileError_) throw *std::exchange(fileError_, std::nullopt);
+  if (decoded_ > 0 || !fromStart_) return;
+  if (!errors_.empty()) throw errors_.front();
+  throw Error(
+      ErrorCode::kInvalidData, "the stream holds no frame that can be decoded");
+}
+
+void FrameReader::stamp(TimedFrame& frame) {
+  const AVStream& stream = this->stream();
+  frame.pts = frame.frame->best_effort_timestamp;
+  if (frame.pts == AV_NOPTS_VALUE) {
+    // Streams without timestamps play at their frame rate.
+    const int64_t first =
+        stream.start_time != AV_NOPTS_VALUE ? stream.start_time : 0;
+    frame.pts = nextPts_.value_or(first);
+  }
+  frame.duration = compat::frameDuration(*frame.frame);
+  const AVRational rate = stream.avg_frame_rate;
+  if (frame.duration <= 0 && rate.num > 0 && rate.den > 0) {
+    frame.duration = av_rescale_q(1, av_inv_q(rate), stream.time_base);
+  }
+  frame.duration = std::max<int64_t>(frame.duration, 0);
+  frame.time = seconds(frame.pts);
+  frame.end = seconds(frame.pts + frame.duration);
+  nextPts_ = frame.pts + frame.duration;
+  lastPts_ = frame.pts;
+}
+
+}  // namespace rushes

@@ -1,0 +1,102 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "av.h"
+#include "codec.h"
+#include "demuxer.h"
+#include "frame_index.h"
+#include "interrupt.h"
+#include "stream_info.h"
+
+namespace rushes {
+
+/// One decoded frame with its time sorted out.
+struct TimedFrame {
+  Frame frame;
+  int64_t pts = 0;
+  int64_t duration = 0;
+  double time = 0;
+  double end = 0;
+};
+
+struct ReaderOptions {
+  std::string path;
+  /// Below 0: the best video stream.
+  int streamIndex = -1;
+  /// 0: one per core.
+  int threads = 0;
+  /// Damage is kept for `takeErrors` and decoding goes on behind it, instead
+  /// of throwing.
+  bool skipErrors = false;
+};
+
+/// Demuxer and codec as one row of frames, from any place of the file.
+/// Owns both. Thread-safety: one thread at a time, but for the Interrupt,
+/// which has to outlive it.
+class FrameReader {
+ public:
+  FrameReader(ReaderOptions options, const Interrupt& interrupt);
+
+  /// Throws what Demuxer and Codec throw.
+  void open();
+  const VideoInfo& info() const noexcept { return info_; }
+  const AVStream& stream() const noexcept { return demuxer_->stream(); }
+  const AVCodecContext& codec() const { return codec_->context(); }
+  const ReaderOptions& options() const noexcept { return options_; }
+  double seconds(int64_t ticks) const noexcept;
+
+  /// Continues at the beginning, or so that no frame from `start` (seconds) on
+  /// is missed; frames before it may come first.
+  void begin(std::optional<double> start, bool keyFramesOnly);
+
+  /// Continues so that frame `frame` of `index` comes, unless it will come
+  /// anyway before long; frames before it may come first. Each `attempt` (from
+  /// 0) starts further back; at `kAttempts` - 1, at the beginning of the file.
+  void approach(const FrameIndex& index, size_t frame, int attempt);
+  static constexpr int kAttempts = 3;
+
+  /// The next frame in presentation order; false after the last. Throws for
+  /// damage (unless it is skipped), and if the whole file holds no frame.
+  bool next(TimedFrame& frame);
+
+  void addError(Error error) { errors_.push_back(std::move(error)); }
+  /// Damage gone past since the last call.
+  std::vector<Error> takeErrors() { return std::exchange(errors_, {}); }
+
+ private:
+  bool receive(Frame& frame);
+  void stamp(TimedFrame& frame);
+  void finish();
+  void rewind();
+  void seekTo(double time);
+  bool landsBefore(double time);
+  void restartCodec();
+  void forget();
+  bool jumpTo(const FrameIndex& index, const IndexEntry& key);
+
+  ReaderOptions options_;
+  const Interrupt& interrupt_;
+  std::unique_ptr<Demuxer> demuxer_;
+  std::unique_ptr<Codec> codec_;
+  VideoInfo info_{};
+  bool keyFramesOnly_ = false;
+  /// Nothing was read since the file was opened.
+  bool fresh_ = false;
+  bool fromStart_ = true;
+  /// The key frame at which a seek landed.
+  std::optional<TimedFrame> landed_;
+  std::optional<int64_t> nextPts_;
+  std::optional<int64_t> lastPts_;
+  int64_t decoded_ = 0;
+  std::vector<Error> errors_;
+  /// Ended the file; thrown when the frames before it are out.
+  std::optional<Error> fileError_;
+};
+
+}  // namespace rushes

@@ -1,0 +1,168 @@
+/** The addon's decoders of one video: opening, lending, reading ahead, closing. */
+import { MediaError } from './errors.ts';
+import {
+  loadAddon,
+  type NativeDecoder,
+  type NativeInfo,
+  type NativeOpenOptions,
+  type NativeRead,
+  toMediaError,
+} from './native.ts';
+
+/**
+ * Note [Read-ahead]: two reads are always posted, so that the decode thread fills one while
+ * JavaScript works on the other. That is also the backpressure: a third is posted only when one was taken.
+ */
+const READS_AHEAD = 2;
+/** Errors kept by `onDecodeError: 'skip'`; damage can go on for hours. */
+const MAX_ERRORS = 1000;
+
+/** A read under way. */
+export interface PostedRead<T> {
+  readonly result: Promise<NativeRead>;
+  /** What the read came to, once `result` has settled. */
+  take(read: NativeRead): T[];
+}
+
+/**
+ * Owns every decoder of one video. An iteration borrows one for itself, so that several may run at once;
+ * one idle decoder is kept for the next.
+ */
+export class DecoderPool {
+  /** What `onDecodeError: 'skip'` went past, oldest first. */
+  readonly errors: MediaError[] = [];
+  readonly #options: NativeOpenOptions;
+  readonly #signal: AbortSignal | undefined;
+  readonly #all = new Set<NativeDecoder>();
+  readonly #idle: NativeDecoder[] = [];
+  readonly #underWay = new Set<Promise<unknown>>();
+  #closed = false;
+
+  constructor(options: NativeOpenOptions, signal: AbortSignal | undefined) {
+    this.#options = options;
+    this.#signal = signal;
+    signal?.addEventListener('abort', this.#onAbort, { once: true });
+  }
+
+  readonly #onAbort = (): void => void this.close();
+
+  /** Opens the first decoder. */
+  async open(): Promise<NativeInfo> {
+    this.#throwIfClosed();
+    const { decoder, opened } = await this.#open();
+    this.giveBack(decoder);
+    return opened;
+  }
+
+  /** A decoder that nobody else uses, until it is given back. */
+  async take(): Promise<NativeDecoder> {
+    this.#throwIfClosed();
+    return this.#idle.pop() ?? (await this.#open()).decoder;
+  }
+
+  giveBack(decoder: NativeDecoder): void {
+    if (this.#closed) return;
+    if (this.#idle.length === 0) {
+      this.#idle.push(decoder);
+    } else {
+      decoder.close();
+      this.#all.delete(decoder);
+    }
+  }
+
+  /**
+   * One pass over the file: `start` begins it, `post` asks for the next read (Note [Read-ahead]), of which two are under way.
+   * Yields what the reads took. @throws what the pass fails with, as callers should see it
+   */
+  async *pass<T>(
+    signal: AbortSignal | undefined,
+    start: (decoder: NativeDecoder) => Promise<void>,
+    post: (decoder: NativeDecoder) => PostedRead<T>,
+  ): AsyncGenerator<T[], void, undefined> {
+    signal?.throwIfAborted();
+    const decoder = await this.take();
+    let finished = false;
+    const cancel = () => decoder.cancel();
+    signal?.addEventListener('abort', cancel, { once: true });
+    try {
+      const started = this.track(start(decoder));
+      const queue: PostedRead<T>[] = [];
+      for (;;) {
+        while (queue.length < READS_AHEAD) {
+          const next = post(decoder);
+          this.track(next.result);
+          queue.push(next);
+        }
+        await started;
+        const { result, take } = queue.shift() as PostedRead<T>;
+        const read = await result;
+        this.#keepErrors(read);
+        const taken = take(read);
+        if (taken.length > 0) yield taken;
+        signal?.throwIfAborted();
+        if (read.done) break;
+      }
+      finished = true;
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw this.explain(error);
+    } finally {
+      signal?.removeEventListener('abort', cancel);
+      if (!finished) decoder.cancel();
+      this.giveBack(decoder);
+    }
+  }
+
+  /** `close` waits for it, and nobody has to handle its rejection. */
+  track<T>(promise: Promise<T>): Promise<T> {
+    this.#underWay.add(promise);
+    const done = () => this.#underWay.delete(promise);
+    promise.then(done, done);
+    return promise;
+  }
+
+  /** What a rejection of the addon means to the caller. */
+  explain(error: unknown): unknown {
+    if (this.#signal?.aborted) return this.#signal.reason;
+    return toMediaError(error, this.#options.path);
+  }
+
+  /** Stops what is under way and frees everything. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#signal?.removeEventListener('abort', this.#onAbort);
+    for (const decoder of this.#all) decoder.close();
+    this.#all.clear();
+    this.#idle.length = 0;
+    await Promise.allSettled(this.#underWay);
+  }
+
+  async #open(): Promise<{ decoder: NativeDecoder; opened: NativeInfo }> {
+    const { Decoder } = loadAddon();
+    const decoder = new Decoder(this.#options);
+    this.#all.add(decoder);
+    try {
+      const opened = await this.track(decoder.open());
+      this.#throwIfClosed();
+      return { decoder, opened };
+    } catch (error) {
+      decoder.close();
+      this.#all.delete(decoder);
+      throw this.explain(error);
+    }
+  }
+
+  #throwIfClosed(): void {
+    this.#signal?.throwIfAborted();
+    if (!this.#closed) return;
+    const source = this.#options.path;
+    throw new MediaError('ERR_CLOSED', `${source}: the video was closed`, { source });
+  }
+
+  #keepErrors(read: NativeRead): void {
+    for (const failure of read.errors) {
+      if (this.errors.length >= MAX_ERRORS) return;
+      this.errors.push(toMediaError(failure, this.#options.path) as MediaError);
+    }
+  }
+}

@@ -409,23 +409,42 @@ class JsDecoder : public Napi::ObjectWrap<JsDecoder> {
 
   void cancel(const Napi::CallbackInfo&) { session_->interrupt.cancel(); }
 
-  /// Stops what is under way; file, codec and thread go as soon as it has.
-  void close(const Napi::CallbackInfo&) {
+  /// Stops what is under way; file, codec and thread go as soon as it has,
+  /// and the promise is settled then.
+  Napi::Value close(const Napi::CallbackInfo& info) {
     session_->interrupt.close();
-    thread_.post([session = session_] { session->decoder.reset(); });
+    auto free = [session = closed_ ? nullptr : session_] {
+      if (session) session->decoder.reset();
+      return true;
+    };
+    closed_ = true;
+    const Napi::Value freed = post(
+        info.Env(), std::move(free),
+        [](Napi::Env env, bool) { return env.Undefined(); });
     thread_.finish();
+    return freed;
   }
 
+  /// Runs `work` on the session's decoder, on its thread.
   template <typename Work, typename Convert>
   Napi::Value run(
       Napi::Env env, Work work, Convert convert,
       const std::vector<Napi::Object>& kept = {}) {
     const uint64_t pass = session_->interrupt.currentPass();
-    auto inSession = [session = session_, pass, work = std::move(work)] {
-      return work(session->enter(pass));
-    };
-    auto job = std::make_shared<FunctionJob<decltype(inSession), Convert>>(
-        env, std::move(inSession), std::move(convert));
+    return post(
+        env,
+        [session = session_, pass, work = std::move(work)] {
+          return work(session->enter(pass));
+        },
+        std::move(convert), kept);
+  }
+
+  template <typename Work, typename Convert>
+  Napi::Value post(
+      Napi::Env env, Work work, Convert convert,
+      const std::vector<Napi::Object>& kept = {}) {
+    auto job = std::make_shared<FunctionJob<Work, Convert>>(
+        env, std::move(work), std::move(convert));
     // While it runs, the thread it runs on must not be collected.
     job->keep(Value());
     for (const Napi::Object& object : kept) job->keep(object);
@@ -435,6 +454,7 @@ class JsDecoder : public Napi::ObjectWrap<JsDecoder> {
   Addon& addon_;
   std::shared_ptr<Session> session_;
   WorkThread thread_;
+  bool closed_ = false;
 };
 
 void Addon::close() {

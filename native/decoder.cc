@@ -247,17 +247,19 @@ bool Decoder::measureNext(double* row) {
     std::swap(picture_, currentPicture_);
     change_ = changes_.next(picture_->luma(), onScreen_.time);
   };
-  if (!hasOnScreen_) {
-    if (!loadNext()) return false;
-    advance();
+  const bool first = !hasOnScreen_;
+  if (first) {
+    // What is shown before the range begins is only compared with.
+    do {
+      if (!loadNext()) return false;
+      advance();
+    } while (selector_->isBeforeStart(onScreen_.time));
     hasOnScreen_ = true;
   }
-  bool more = loadNext();
-  // What left the screen before the range began is only compared with.
-  while (more && selector_->isBeforeStart(current_.time)) {
-    advance();
-    more = loadNext();
-  }
+  const bool more = loadNext();
+  // The first frame also answers for what was on screen as the range began.
+  const double from =
+      first ? selector_->startOr(onScreen_.time) : onScreen_.time;
   const double until = more ? current_.time : onScreen_.end;
   row[kMeasurePts] = static_cast<double>(onScreen_.pts);
   row[kMeasureDuration] = static_cast<double>(onScreen_.duration);
@@ -265,7 +267,7 @@ bool Decoder::measureNext(double* row) {
   row[kMeasureFlags] = key;
   writeChange(change_, row);
   std::fill(row + kMeasureBrightness, row + kMeasureColumns, 0.0);
-  if (selector_->answers(onScreen_.time, until) > 0) {
+  if (selector_->answers(from, until) > 0) {
     row[kMeasureFlags] = key | kSampled;
     sample(row);
   }

@@ -33,6 +33,10 @@ class Selector {
   /// reading may stop.
   bool isPastEnd(double time) const noexcept;
   bool isBeforeStart(double time) const noexcept;
+  /// Where the range begins, or `time` where it has no beginning.
+  double startOr(double time) const noexcept {
+    return selection_.start.value_or(time);
+  }
 
   /// Without targets: whether the next frame, at `time` and inside the range,
   /// is wanted. Counts it for `step`.

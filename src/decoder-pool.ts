@@ -65,8 +65,7 @@ export class DecoderPool {
     if (this.#idle.length === 0) {
       this.#idle.push(decoder);
     } else {
-      decoder.close();
-      this.#all.delete(decoder);
+      this.#discard(decoder);
     }
   }
 
@@ -131,7 +130,7 @@ export class DecoderPool {
   async close(): Promise<void> {
     this.#closed = true;
     this.#signal?.removeEventListener('abort', this.#onAbort);
-    for (const decoder of this.#all) decoder.close();
+    for (const decoder of this.#all) this.track(decoder.close());
     this.#all.clear();
     this.#idle.length = 0;
     await Promise.allSettled(this.#underWay);
@@ -146,10 +145,14 @@ export class DecoderPool {
       this.#throwIfClosed();
       return { decoder, opened };
     } catch (error) {
-      decoder.close();
-      this.#all.delete(decoder);
+      await this.#discard(decoder);
       throw this.explain(error);
     }
+  }
+
+  #discard(decoder: NativeDecoder): Promise<void> {
+    this.#all.delete(decoder);
+    return this.track(decoder.close());
   }
 
   #throwIfClosed(): void {

@@ -91,8 +91,8 @@ export function resolveGeometry(picture: Picture, options: GeometryOptions): Geo
   const shown = displaySize(picture, options);
   const shrink = shrinkFactors(shown, options);
   const scaled = {
-    width: Math.max(1, Math.round(shown.width / shrink.x)),
-    height: Math.max(1, Math.round(shown.height / shrink.y)),
+    width: Math.max(1, Math.round(shown.width * (1 / shrink.x))),
+    height: Math.max(1, Math.round(shown.height * (1 / shrink.y))),
   };
   const output = { ...scaled };
   let left = 0;

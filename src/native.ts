@@ -126,8 +126,8 @@ export interface NativeDecoder {
   measure(rows: ArrayBuffer): Promise<NativeRead>;
   /** Stops what is under way with `ERR_ABORTED`; the next `start` works again. */
   cancel(): void;
-  /** Frees file, codec and thread at once; what is under way ends with `ERR_CLOSED`. */
-  close(): void;
+  /** Frees file, codec and thread; what is under way ends with `ERR_CLOSED`. Settled when all is freed. */
+  close(): Promise<void>;
 }
 
 /** What `open` answers: {@link VideoInfo} but for what TypeScript derives, and the decode path. */

@@ -42,7 +42,7 @@ export const CLIPS = {
   'rotate90.mp4': { ...SMALL, rotation: 90 },
   'sar-rotate90.mp4': { ...SMALL, rotation: 90, sampleAspectRatio: [4, 3] },
   'sar.mp4': { ...SMALL, sampleAspectRatio: [4, 3] },
-  'size-change.h264': { ...SMALL, frames: 45 },
+  'size-change.h264': { ...SMALL, frames: 30 },
   'start-offset.mp4': { ...SMALL, frames: 50, start: 8.32 },
   'start-offset.ts': { ...SMALL, frames: 50, start: 10 },
   'ten-bit.mp4': { ...SMALL, pixelFormat: 'yuv420p10le' },

@@ -1,0 +1,120 @@
+// Builds dist/ from src/:
+//
+//   cjs/index.js   the library, once, as CommonJS
+//   index.mjs      the same library for ESM: the names of cjs/index.js and nothing else,
+//                  so that a MediaError is the same class however it was loaded
+//   cli.mjs        the command line, which imports index.mjs
+//   *.d.ts         the types, and in cjs/ the same again for CommonJS
+import {
+  chmod,
+  copyFile,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  writeFile,
+} from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join, resolve, sep } from 'node:path';
+import * as esbuild from 'esbuild';
+import { CommandError, main, root, run } from './run.mjs';
+
+const library = join(root, 'src', 'index.ts');
+const cliFolder = join(root, 'src', 'cli') + sep;
+const common = {
+  bundle: true,
+  platform: 'node',
+  target: 'node20',
+  packages: 'external',
+  sourcemap: true,
+  logLevel: 'warning',
+};
+
+function bundle(options) {
+  return esbuild.build({ ...common, ...options }).catch(() => {
+    throw new CommandError(`esbuild: ${options.entryPoints}`, ''); // it has said why
+  });
+}
+
+/** The command line and the library are two files that share the library's code. */
+const libraryStaysOutside = {
+  name: 'library-stays-outside',
+  setup(build) {
+    build.onResolve({ filter: /^\.\.?\// }, ({ path, resolveDir }) => {
+      const file = resolve(resolveDir, path);
+      if (file === library) return { path: './index.mjs', external: true };
+      if (file.startsWith(cliFolder) || file.endsWith('.json')) return undefined;
+      return {
+        errors: [{ text: `${path}: src/cli uses the library through ../index.ts only` }],
+      };
+    });
+  },
+};
+
+async function buildCommonJs(dist) {
+  const outfile = join(dist, 'cjs', 'index.js');
+  await bundle({
+    entryPoints: [library],
+    outfile,
+    format: 'cjs',
+    define: { 'import.meta.dirname': '__dirname' },
+  });
+  await writeFile(join(dist, 'cjs', 'package.json'), '{ "type": "commonjs" }\n');
+  return outfile;
+}
+
+async function wrapForEsm(dist, commonJs) {
+  const names = Object.keys(createRequire(import.meta.url)(commonJs)).sort();
+  const list = names.map((name) => `  ${name},\n`).join('');
+  await writeFile(join(dist, 'index.mjs'), `export {\n${list}} from './cjs/index.js';\n`);
+}
+
+async function buildCli(dist) {
+  const outfile = join(dist, 'cli.mjs');
+  await bundle({
+    entryPoints: [join(cliFolder, 'main.ts')],
+    outfile,
+    format: 'esm',
+    plugins: [libraryStaysOutside],
+  });
+  await chmod(outfile, 0o755);
+}
+
+async function writeDeclarations(dist) {
+  const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+  await run(process.execPath, [
+    tsc,
+    '--project',
+    'tsconfig.build.json',
+    '--outDir',
+    dist,
+  ]);
+  const files = await readdir(dist, { recursive: true });
+  for (const name of files.filter((file) => file.endsWith('.d.ts'))) {
+    const file = join(dist, name);
+    // tsc leaves the `.ts` of the sources, for which a reader of older tools has no file.
+    const text = await readFile(file, 'utf8');
+    await writeFile(file, text.replaceAll(/(['"]\.\.?\/[^'"]+)\.ts(?=['"])/g, '$1.js'));
+    await mkdir(dirname(join(dist, 'cjs', name)), { recursive: true });
+    await copyFile(file, join(dist, 'cjs', name));
+  }
+}
+
+await main(async () => {
+  const dist = join(root, 'dist');
+  const fresh = join(root, 'dist.tmp');
+  const old = join(root, 'dist.old');
+  for (const folder of [fresh, old]) await rm(folder, { recursive: true, force: true });
+
+  await wrapForEsm(fresh, await buildCommonJs(fresh));
+  await buildCli(fresh);
+  await writeDeclarations(fresh);
+
+  // Whoever runs from dist/ meanwhile goes on with the old files.
+  await rename(dist, old).catch((error) => {
+    if (error.code !== 'ENOENT') throw error;
+  });
+  await rename(fresh, dist);
+  await rm(old, { recursive: true, force: true });
+});

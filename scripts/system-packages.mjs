@@ -1,0 +1,131 @@
+import { accessSync, constants, existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { CommandError, run } from './run.mjs';
+
+const libraries = ['libavformat', 'libavcodec', 'libavutil', 'libswscale'];
+
+// What must be there, how to see that it is, and what brings it on Debian and on macOS.
+const requirements = [
+  { name: 'a C++20 compiler', here: () => onPath('c++'), apt: ['g++'] },
+  { name: 'cmake', here: () => onPath('cmake'), apt: ['cmake'], brew: ['cmake'] },
+  { name: 'ninja', here: () => onPath('ninja'), apt: ['ninja-build'], brew: ['ninja'] },
+  {
+    name: 'pkg-config',
+    here: () => onPath('pkg-config'),
+    apt: ['pkg-config'],
+    brew: ['pkgconf'],
+  },
+  {
+    name: `FFmpeg's development files (${libraries.join(', ')})`,
+    here: async () => (await libraryVersions()) !== '',
+    apt: libraries.map((library) => `${library}-dev`),
+    brew: ['ffmpeg'],
+  },
+  {
+    name: 'the ffmpeg tool',
+    here: () => onPath('ffmpeg') && onPath('ffprobe'),
+    apt: ['ffmpeg'],
+    brew: ['ffmpeg'],
+  },
+];
+
+const testRequirements = [
+  {
+    name: 'doctest',
+    here: () =>
+      ['/usr', '/usr/local', '/opt/homebrew'].some((prefix) =>
+        existsSync(join(prefix, 'include', 'doctest', 'doctest.h')),
+      ),
+    apt: ['doctest-dev'],
+    brew: ['doctest'],
+  },
+  {
+    name: 'clang-format',
+    here: () => onPath('clang-format'),
+    apt: ['clang-format'],
+    brew: ['clang-format'],
+  },
+  {
+    name: 'clang-tidy',
+    // Homebrew has it inside llvm only, off the path; lint.mjs can do without.
+    here: () => onPath('clang-tidy') || process.platform === 'darwin',
+    apt: ['clang-tidy'],
+  },
+];
+
+/** Whether a command of that name can be run. */
+export function onPath(command) {
+  return (process.env.PATH ?? '').split(delimiter).some((folder) => {
+    try {
+      accessSync(join(folder, command), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** The versions of FFmpeg's libraries that the addon is built with; '' if one is missing. */
+export async function libraryVersions() {
+  return run('pkg-config', ['--modversion', ...libraries]).catch(() => '');
+}
+
+/** What the clone needs from the system and does not find there. */
+export async function missingRequirements({ test }) {
+  const missing = [];
+  for (const requirement of test
+    ? [...requirements, ...testRequirements]
+    : requirements) {
+    if (!(await requirement.here())) missing.push(requirement);
+  }
+  return missing;
+}
+
+/** Installs what is missing, with apt-get or brew. */
+export async function installRequirements(missing) {
+  const [manager, install] = onPath('apt-get')
+    ? ['apt', aptInstall]
+    : onPath('brew')
+      ? ['brew', (packages) => run('brew', ['install', ...packages])]
+      : [];
+  const unknown = missing.filter((requirement) => !requirement[manager]);
+  if (unknown.length > 0) {
+    const list = unknown.map(
+      ({ name, apt }) => `  ${name} (on Debian: ${apt.join(' ')})\n`,
+    );
+    const hint =
+      process.platform === 'darwin' ? 'xcode-select --install brings the compiler; ' : '';
+    throw new CommandError(
+      `Please install these, which set-up cannot install here, and run it again:\n${list.join('')}${hint}https://brew.sh brings the rest on macOS`,
+      '',
+    );
+  }
+  await install([...new Set(missing.flatMap((requirement) => requirement[manager]))]);
+}
+
+async function aptInstall(packages) {
+  const isRoot = process.getuid() === 0;
+  if (!isRoot && !onPath('sudo')) {
+    throw new CommandError(`As root: apt-get install ${packages.join(' ')}`, '');
+  }
+  // Another apt-get or an automatic upgrade may be at work.
+  const aptGet = ['apt-get', '-o', 'DPkg::Lock::Timeout=300', '-qq', '-y'];
+  const asRoot = (...command) => {
+    const line = ['env', 'DEBIAN_FRONTEND=noninteractive', ...command];
+    return isRoot ? run(line[0], line.slice(1)) : run('sudo', line);
+  };
+  // Lists that are out of date matter only if they lack what is wanted.
+  const updated = await asRoot(...aptGet, 'update').catch((error) => error.output);
+  const install = () =>
+    asRoot(...aptGet, 'install', '--no-install-recommends', ...packages);
+  try {
+    await install();
+  } catch (error) {
+    if (!error.output?.includes('dpkg --configure -a')) {
+      throw new CommandError(error.message, updated + error.output);
+    }
+    // An earlier installation was killed.
+    await asRoot('dpkg', '--configure', '-a');
+    await install();
+  }
+}

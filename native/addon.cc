@@ -56,6 +56,7 @@ OutputFormat outputFormat(Napi::Env env, const std::string& name) {
   if (name == "bgr24") return OutputFormat::kBgr24;
   if (name == "gray8") return OutputFormat::kGray8;
   if (name == "yuv420p") return OutputFormat::kYuv420p;
+  if (name == "rgb48le") return OutputFormat::kRgb48le;
   if (name == "native") return OutputFormat::kNative;
   throw Napi::TypeError::New(env, "unknown pixel format " + name);
 }
@@ -72,6 +73,7 @@ Output outputFrom(const Napi::Object& object) {
   output.height = integer(object, "height");
   output.left = integer(object, "left");
   output.top = integer(object, "top");
+  output.toneMap = boolean(object, "toneMap");
   return output;
 }
 

@@ -113,4 +113,3 @@ class ChangeMeter {
 };
 
 }  // namespace rushes
-

@@ -124,6 +124,8 @@ void placePlane(
       return place<1>(source, orientation, target, corner);
     case 3:
       return place<3>(source, orientation, target, corner);
+    case 6:
+      return place<6>(source, orientation, target, corner);
     default:
       return place<4>(source, orientation, target, corner);
   }

@@ -35,7 +35,7 @@ struct Corner {
 };
 
 /// Turns `source` and puts it into `target` at `corner`, as far as it fits.
-/// A pixel has `bytes` bytes: 1, 3 or 4.
+/// A pixel has `bytes` bytes: 1, 3, 4 or 6.
 void placePlane(
     const PixelPlane& source, Orientation orientation, const PixelPlane& target,
     Corner corner, int bytes);

@@ -27,6 +27,8 @@ AVPixelFormat pixelFormatOf(OutputFormat format) {
       return AV_PIX_FMT_GRAY8;
     case OutputFormat::kYuv420p:
       return AV_PIX_FMT_YUV420P;
+    case OutputFormat::kRgb48le:
+      return AV_PIX_FMT_RGB48LE;
     case OutputFormat::kNative:
       break;
   }
@@ -69,6 +71,51 @@ AVPixelFormat planarFormat(const AVPixFmtDescriptor& layout, bool keepAlpha) {
     return alpha ? AV_PIX_FMT_YUVA422P : AV_PIX_FMT_YUV422P;
   }
   return alpha ? AV_PIX_FMT_YUVA420P : AV_PIX_FMT_YUV420P;
+}
+
+/// The same with 16 bits, in this machine's byte order; alpha is dropped.
+AVPixelFormat planarFormat16(const AVPixFmtDescriptor& layout) {
+  if (layout.log2_chroma_w == 0 && layout.log2_chroma_h == 0) {
+    return AV_PIX_FMT_YUV444P16;
+  }
+  return layout.log2_chroma_h == 0 ? AV_PIX_FMT_YUV422P16
+                                   : AV_PIX_FMT_YUV420P16;
+}
+
+/// How a pixel of the first plane lies in memory.
+PixelLayout layoutOf(OutputFormat format) {
+  switch (format) {
+    case OutputFormat::kRgb24:
+      return {3, 0, 1, 2};
+    case OutputFormat::kBgr24:
+      return {3, 2, 1, 0};
+    case OutputFormat::kRgba:
+      return {4, 0, 1, 2};
+    case OutputFormat::kRgb48le:
+      return {6, 0, 2, 4};
+    default:
+      return {1, 0, 0, 0};
+  }
+}
+
+/// Whether the fast conversion to 8 bits, which repeats chroma samples, is the
+/// one that people know: of 8-bit 4:2:0, from whatever tool they use.
+bool isCommon(AVPixelFormat format) {
+  return format == AV_PIX_FMT_YUV420P || format == AV_PIX_FMT_NV12 ||
+         format == AV_PIX_FMT_NV21 || format == AV_PIX_FMT_YUVA420P;
+}
+
+/// swscale's flags. Conversions without scaling use those of the ffmpeg tool,
+/// so as to equal it: its default for 8-bit 4:2:0 and for 16-bit output, and
+/// for everything else what makes it accurate.
+int flagsFor(const PictureFormat& from, const PictureFormat& to) {
+  const bool shrinks = to.width <= from.width && to.height <= from.height;
+  const bool scales = to.width != from.width || to.height != from.height;
+  if (shrinks && scales) return SWS_AREA;
+  const bool deep = av_pix_fmt_desc_get(to.format)->comp[0].depth > 8;
+  if (isCommon(from.format) || deep) return SWS_BICUBIC;
+  return SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT |
+         SWS_FULL_CHR_H_INP;
 }
 
 /// The smallest half of a coordinate that covers it.
@@ -132,10 +179,6 @@ void Converter::run(
   if (!context_ || from != from_ || to != to_) {
     context_.reset(sws_alloc_context());
     checkAlloc(context_.get(), "sws_alloc_context");
-    const bool shrinks = to.width <= from.width && to.height <= from.height;
-    const bool scales = to.width != from.width || to.height != from.height;
-    // Unscaled conversions use what the ffmpeg tool uses, so as to equal it.
-    const int flags = shrinks && scales ? SWS_AREA : SWS_BICUBIC;
     const auto set = [&](const char* option, int value) {
       check(av_opt_set_int(context_.get(), option, value, 0), option);
     };
@@ -147,7 +190,7 @@ void Converter::run(
     set("dsth", to.height);
     set("dst_format", to.format);
     set("dst_range", to.fullRange ? 1 : 0);
-    set("sws_flags", flags);
+    set("sws_flags", flagsFor(from, to));
     // 4:2:0 chroma lies between two rows, as FFmpeg's scale filter has it.
     const auto halvesRows = [](AVPixelFormat format) {
       return av_pix_fmt_desc_get(format)->log2_chroma_h == 1;
@@ -229,26 +272,49 @@ void Scaler::paintBlack(const AVFrame& frame, uint8_t* out) const {
 }
 
 void Scaler::convert(const AVFrame& frame, const PlaneSet& target) {
-  PictureFormat from = formatOf(frame);
+  const bool eightBitRgb = output_.format != OutputFormat::kYuv420p &&
+                           output_.format != OutputFormat::kRgb48le;
+  if (!output_.toneMap || !eightBitRgb || !ToneMap::applies(frame.color_trc)) {
+    convertTo(pixelFormatOf(output_.format), frame, target);
+    return;
+  }
+  // Note [Tone mapping]
+  if (!toneMap_) toneMap_.emplace(frame.color_trc, frame.color_primaries);
+  wide_.allocate(AV_PIX_FMT_RGB48, output_.scaleWidth, output_.scaleHeight);
+  const PlaneSet& wide = wide_.planes();
+  convertTo(AV_PIX_FMT_RGB48, frame, wide);
+  const PixelLayout layout = layoutOf(output_.format);
+  for (ptrdiff_t y = 0; y < output_.scaleHeight; ++y) {
+    toneMap_->row(
+        reinterpret_cast<const uint16_t*>(wide.data[0] + y * wide.stride[0]),
+        output_.scaleWidth, target.data[0] + y * target.stride[0], layout);
+  }
+}
+
+void Scaler::convertTo(
+    AVPixelFormat format, const AVFrame& frame, const PlaneSet& target) {
+  const PictureFormat from = formatOf(frame);
   const AVPixFmtDescriptor* layout = av_pix_fmt_desc_get(from.format);
   PictureFormat to{
-      pixelFormatOf(output_.format), output_.scaleWidth, output_.scaleHeight,
-      from.matrix, from.fullRange};
+      format, output_.scaleWidth, output_.scaleHeight, from.matrix,
+      from.fullRange};
   if (!isYuv(*layout)) {
     to.matrix = AVCOL_SPC_UNSPECIFIED;
     to.fullRange = false;
   }
   // Grey output is full range whatever the stream's: FFmpeg's rule.
-  if (output_.format == OutputFormat::kGray8) to.fullRange = true;
+  if (format == AV_PIX_FMT_GRAY8) to.fullRange = true;
   const bool scales = to.width != from.width || to.height != from.height;
-  const bool toRgb = output_.format != OutputFormat::kGray8 &&
-                     output_.format != OutputFormat::kYuv420p;
+  const bool toRgb =
+      (av_pix_fmt_desc_get(format)->flags & AV_PIX_FMT_FLAG_RGB) != 0;
   if (!scales || !toRgb || !isYuv(*layout)) {
     scale_.run(from, planesOf(frame), to, target);
     return;
   }
   PictureFormat small = from;
-  small.format = planarFormat(*layout, output_.format == OutputFormat::kRgba);
+  small.format = format == AV_PIX_FMT_RGB48
+                     ? planarFormat16(*layout)
+                     : planarFormat(*layout, format == AV_PIX_FMT_RGBA);
   small.width = to.width;
   small.height = to.height;
   scaled_.allocate(small.format, small.width, small.height);
@@ -258,11 +324,7 @@ void Scaler::convert(const AVFrame& frame, const PlaneSet& target) {
 
 void Scaler::place(const PlaneSet& source, const PlaneSet& target) const {
   const Orientation orientation = output_.orientation;
-  const int bytes = output_.format == OutputFormat::kRgba ? 4
-                    : output_.format == OutputFormat::kRgb24 ||
-                            output_.format == OutputFormat::kBgr24
-                        ? 3
-                        : 1;
+  const int bytes = layoutOf(output_.format).bytes;
   placePlane(
       {source.data[0], source.stride[0], output_.scaleWidth,
        output_.scaleHeight},

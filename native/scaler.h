@@ -6,11 +6,20 @@
 
 #include "av.h"
 #include "stream_info.h"
+#include "tone_map.h"
 
 namespace rushes {
 
 /// Layout of an output frame; `PixelFormat` in src/frame.ts.
-enum class OutputFormat { kRgb24, kRgba, kBgr24, kGray8, kYuv420p, kNative };
+enum class OutputFormat {
+  kRgb24,
+  kRgba,
+  kBgr24,
+  kGray8,
+  kYuv420p,
+  kRgb48le,
+  kNative,
+};
 
 /// How to make one output frame: `NativeOutput` in src/native.ts. Plain data.
 struct Output {
@@ -25,6 +34,8 @@ struct Output {
   int height = 0;
   int left = 0;
   int top = 0;
+  /// Whether high dynamic range is brought down in 8-bit RGB and grey.
+  bool toneMap = true;
 };
 
 /// Planes of a picture that somebody else owns, as FFmpeg passes them around.
@@ -96,6 +107,8 @@ class Scaler {
 
  private:
   void convert(const AVFrame& frame, const PlaneSet& target);
+  void convertTo(
+      AVPixelFormat format, const AVFrame& frame, const PlaneSet& target);
   void paintBlack(const AVFrame& frame, uint8_t* out) const;
   void place(const PlaneSet& source, const PlaneSet& target) const;
   bool writesInPlace() const noexcept;
@@ -105,6 +118,8 @@ class Scaler {
   Converter color_;
   Image scaled_;
   Image upright_;
+  Image wide_;
+  std::optional<ToneMap> toneMap_;
 };
 
 }  // namespace rushes

@@ -7,9 +7,10 @@
  * | `rgba` | `[height, width, 4]`, row by row, 0–255; alpha 255 where the stream has none |
  * | `gray8` | `[height, width]`, luma as full range 0–255 |
  * | `yuv420p` | Y plane, then U, then V; chroma planes are half as wide and high, rounded up; the stream's own matrix and range |
+ * | `rgb48le` | `[height, width, 3]` of 16-bit little-endian values, row by row, 0–65535: `new Uint16Array(frame.data.buffer)` |
  * | `native` | what the decoder produced: its pixel format, size and planes, neither scaled, rotated nor converted |
  */
-export type PixelFormat = 'rgb24' | 'rgba' | 'bgr24' | 'gray8' | 'yuv420p' | 'native';
+export type PixelFormat = 'rgb24' | 'rgba' | 'bgr24' | 'gray8' | 'yuv420p' | 'rgb48le' | 'native';
 
 /** One decoded picture. Plain data: it stays valid after `close()` and may be transferred to a worker. */
 export interface Frame {

@@ -82,6 +82,8 @@ export interface NativeSelection {
 /** How to make the pixels of one output frame. */
 export interface NativeOutput extends Geometry {
   pixelFormat: PixelFormat;
+  /** Whether high dynamic range is brought down in 8-bit RGB and grey. */
+  toneMap: boolean;
 }
 
 /** What a read came to. */

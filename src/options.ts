@@ -25,6 +25,11 @@ export interface OpenOptions {
   autorotate?: boolean | undefined;
   /** Stretch the width so that pixels are square, as the sample aspect ratio says. Default true. */
   squarePixels?: boolean | undefined;
+  /**
+   * Bring high dynamic range (PQ, HLG) down to what an SDR screen shows, in `rgb24`, `bgr24`, `rgba` and `gray8`. Default true;
+   * false gives the signal as it is coded. `yuv420p`, `rgb48le` and `native` are never mapped.
+   */
+  toneMap?: boolean | undefined;
   /** Which video stream of the container, by index. Default: the best by FFmpeg's rules, never an attached picture. */
   streamIndex?: number | undefined;
   /** Decoder threads; 0, the default, is one per core. */
@@ -72,6 +77,7 @@ export type OutOfRange = 'throw' | 'clamp' | 'skip';
 /** What {@link openVideo} makes of {@link OpenOptions}. */
 export interface ResolvedOpenOptions extends GeometryOptions {
   pixelFormat: PixelFormat;
+  toneMap: boolean;
   streamIndex: number;
   threads: number;
   onDecodeError: 'throw' | 'skip';
@@ -94,6 +100,7 @@ const PIXEL_FORMATS: readonly PixelFormat[] = [
   'bgr24',
   'gray8',
   'yuv420p',
+  'rgb48le',
   'native',
 ];
 const FITS: readonly Fit[] = ['inside', 'contain', 'cover', 'fill'];
@@ -205,6 +212,7 @@ export function resolveOpenOptions(options: OpenOptions): ResolvedOpenOptions {
       checkBoolean('withoutEnlargement', options.withoutEnlargement) ?? true,
     autorotate: checkBoolean('autorotate', options.autorotate) ?? true,
     squarePixels: checkBoolean('squarePixels', options.squarePixels) ?? true,
+    toneMap: checkBoolean('toneMap', options.toneMap) ?? true,
     streamIndex: checkInteger('streamIndex', options.streamIndex, 0, 2 ** 31 - 1) ?? -1,
     threads: checkInteger('threads', options.threads, 0, 64) || availableParallelism(),
     onDecodeError:

@@ -115,9 +115,9 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
       threadType: opened.threadType,
       fallbackReason: null,
     };
-    const { pixelFormat } = options;
+    const { pixelFormat, toneMap } = options;
     const native = pixelFormat === 'native';
-    this.#output = { ...resolveGeometry(this.info, options), pixelFormat };
+    this.#output = { ...resolveGeometry(this.info, options), pixelFormat, toneMap };
     const { width, height } = native ? this.info : this.#output;
     this.frameSize = { width, height };
     this.#frameBytes = native
@@ -368,7 +368,7 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
     geometry: Geometry,
     signal: AbortSignal | undefined,
   ): AsyncGenerator<MeasureBatch[], void, undefined> {
-    const output: NativeOutput = { ...geometry, pixelFormat: 'gray8' };
+    const output: NativeOutput = { ...geometry, pixelFormat: 'gray8', toneMap: false };
     const start = (decoder: NativeDecoder) => decoder.start(selection, output);
     return this.#pool.pass(signal, start, (decoder) => {
       const rows = new Float64Array(MEASURE_ROWS * MEASURE_ROW.length);
@@ -469,6 +469,8 @@ function frameBytes(format: PixelFormat, width: number, height: number): number 
       return pixels * 3;
     case 'rgba':
       return pixels * 4;
+    case 'rgb48le':
+      return pixels * 6;
     case 'yuv420p':
       return pixels + 2 * Math.ceil(width / 2) * Math.ceil(height / 2);
     default:

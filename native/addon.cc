@@ -115,6 +115,13 @@ Napi::Value toJs(Napi::Env env, const StreamEntry& stream) {
   object["default"] = toJs(env, stream.isDefault);
   return object;
 }
+Napi::Value toJs(Napi::Env env, const Chapter& chapter) {
+  Napi::Object object = Napi::Object::New(env);
+  object["start"] = toJs(env, chapter.start);
+  object["end"] = toJs(env, chapter.end);
+  object["title"] = toJs(env, chapter.title);
+  return object;
+}
 template <typename T>
 Napi::Value toJs(Napi::Env env, const std::vector<T>& values) {
   Napi::Array array = Napi::Array::New(env, values.size());
@@ -158,6 +165,8 @@ Napi::Object toJs(Napi::Env env, const VideoInfo& info) {
   object["variableFrameRate"] = toJs(env, info.variableFrameRate);
   object["frameCount"] = toJs(env, info.frameCount);
   object["frameCountSource"] = toJs(env, info.frameCountSource);
+  object["chapters"] = toJs(env, info.chapters);
+  object["timecode"] = toJs(env, info.timecode);
   object["metadata"] = metadata;
   return object;
 }

@@ -111,6 +111,27 @@ void describeTiming(
   }
 }
 
+/// Where the film's own clock stands at the first frame: on the video stream,
+/// a timecode track of its own, or the container.
+std::optional<std::string> timecodeOf(
+    const AVFormatContext& context, const AVStream& stream) {
+  std::optional<std::string> found = tag(stream.metadata, "timecode");
+  for (unsigned i = 0; i < context.nb_streams && !found; ++i) {
+    found = tag(context.streams[i]->metadata, "timecode");
+  }
+  return found ? found : tag(context.metadata, "timecode");
+}
+
+void describeChapters(const AVFormatContext& context, VideoInfo& info) {
+  for (unsigned i = 0; i < context.nb_chapters; ++i) {
+    const AVChapter& chapter = *context.chapters[i];
+    info.chapters.push_back(
+        {seconds(chapter.start, chapter.time_base),
+         seconds(chapter.end, chapter.time_base),
+         tag(chapter.metadata, "title")});
+  }
+}
+
 }  // namespace
 
 VideoInfo describeVideo(const Demuxer& demuxer) {
@@ -155,6 +176,8 @@ VideoInfo describeVideo(const Demuxer& demuxer) {
   info.range = rangeName(codec.color_range);
   info.chromaLocation = known(av_chroma_location_name(codec.chroma_location));
   describeTiming(context, stream, info);
+  describeChapters(context, info);
+  info.timecode = timecodeOf(context, stream);
   collect(context.metadata, info.metadata);
   collect(stream.metadata, info.metadata);
   return info;

@@ -21,6 +21,13 @@ struct StreamEntry {
   bool isDefault;
 };
 
+/// `Chapter` in src/info.ts; seconds.
+struct Chapter {
+  double start;
+  double end;
+  std::optional<std::string> title;
+};
+
 /// What a video is: `NativeInfo` in src/native.ts, which says what each means.
 /// Plain data.
 struct VideoInfo {
@@ -52,6 +59,8 @@ struct VideoInfo {
   std::optional<int64_t> frameCount;
   /// `container` or `estimated`.
   std::optional<std::string> frameCountSource;
+  std::vector<Chapter> chapters;
+  std::optional<std::string> timecode;
   std::map<std::string, std::string> metadata;
 };
 

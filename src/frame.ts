@@ -10,7 +10,14 @@
  * | `rgb48le` | `[height, width, 3]` of 16-bit little-endian values, row by row, 0–65535: `new Uint16Array(frame.data.buffer)` |
  * | `native` | what the decoder produced: its pixel format, size and planes, neither scaled, rotated nor converted |
  */
-export type PixelFormat = 'rgb24' | 'rgba' | 'bgr24' | 'gray8' | 'yuv420p' | 'rgb48le' | 'native';
+export type PixelFormat =
+  | 'rgb24'
+  | 'rgba'
+  | 'bgr24'
+  | 'gray8'
+  | 'yuv420p'
+  | 'rgb48le'
+  | 'native';
 
 /** One decoded picture. Plain data: it stays valid after `close()` and may be transferred to a worker. */
 export interface Frame {

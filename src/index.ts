@@ -14,6 +14,7 @@ export type { Frame, PixelFormat } from './frame.ts';
 export type { FrameAddress, FrameIndex } from './frame-index.ts';
 export type { Fit } from './geometry.ts';
 export type {
+  Chapter,
   ColorInfo,
   DecodePath,
   Rational,

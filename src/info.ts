@@ -27,6 +27,13 @@ export interface StreamInfo {
   readonly default: boolean;
 }
 
+/** A chapter mark; seconds. */
+export interface Chapter {
+  readonly start: number;
+  readonly end: number;
+  readonly title: string | null;
+}
+
 /** What a video is, read from the container and the first packets. JSON-safe. */
 export interface VideoInfo {
   /** The path, or a description of the source. */
@@ -79,6 +86,9 @@ export interface VideoInfo {
   readonly frameCount: number | null;
   /** How far `frameCount` can be trusted: written in the container, duration × average frame rate, or counted by `video.index()`. */
   readonly frameCountSource: 'container' | 'estimated' | 'counted' | null;
+  readonly chapters: readonly Chapter[];
+  /** SMPTE timecode of the first frame, `HH:MM:SS:FF` (`;` before FF: drop frame), where there is one. */
+  readonly timecode: string | null;
   /** Tags of the container and, over them, of the stream. */
   readonly metadata: Readonly<Record<string, string>>;
 }

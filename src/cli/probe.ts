@@ -62,6 +62,11 @@ export function describe(info: VideoInfo): string {
     ['frame rate', rateOf(info)],
     ['frames', framesOf(info)],
     ['time base', ratio(info.timeBase, '/')],
+    ['timecode', info.timecode],
+    ...info.chapters.map(({ start, title }, i): [string, string] => [
+      `chapter ${i + 1}`,
+      `${clock(start)}  ${title ?? ''}`,
+    ]),
     ...Object.entries(info.metadata).map(([key, value]): [string, string] => [
       `tag ${key}`,
       value,

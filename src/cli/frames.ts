@@ -4,6 +4,7 @@ import {
   type FrameSelection,
   type OpenOptions,
   openVideo,
+  probe,
   type Video,
 } from '../index.ts';
 import {
@@ -58,7 +59,8 @@ Pictures (only with --out):
                       one line a frame: MD5 of the decoder's output as it is, neither
                       scaled nor turned, and pts in the time base of the stream
       --skip-errors   go on after damage, and say what was left out (default: stop there)
-      --stream N      the video stream with this index (default: the best one)
+      --stream N      the video stream with this index (default: the best one;
+                      the first one for framemd5)
       --threads N     decoder threads (default: one per core)
       --json          a list of the frames, or of the pictures written
   -h, --help          this help
@@ -222,12 +224,15 @@ function makeConsumer(
 
 async function decode(
   source: string,
-  { open, selection, limit }: FramesArguments,
+  { open, selection, limit, target }: FramesArguments,
   context: Context,
   consumer: FrameConsumer,
 ): Promise<Outcome> {
   const { signal } = context;
-  const video = await openVideo(source, { ...open, signal });
+  const streamIndex =
+    open.streamIndex ??
+    (target.kind === 'framemd5' ? await firstVideoStream(source, signal) : undefined);
+  const video = await openVideo(source, { ...open, streamIndex, signal });
   const progress = new Progress(process.stderr, label(source), {
     enabled: !(consumer.prints && process.stdout.isTTY),
   });
@@ -255,6 +260,15 @@ async function decode(
     await consumer.release();
     await video.close();
   }
+}
+
+/** What FFmpeg's `-map 0:V:0` takes: the first stream that is a video and no picture. */
+async function firstVideoStream(source: string, signal: AbortSignal): Promise<number> {
+  const { streams, streamIndex } = await probe(source, { signal });
+  const first = streams.find(
+    ({ type, attachedPicture }) => type === 'video' && !attachedPicture,
+  );
+  return first?.index ?? streamIndex;
 }
 
 /** Says how far a pass has come. */

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "decoder.h"
+#include "input.h"
 #include "interrupt.h"
 #include "measure.h"
 #include "promise_worker.h"
@@ -33,9 +34,11 @@ bool boolean(const Napi::Object& object, const char* key) {
   return object.Get(key).As<Napi::Boolean>().Value();
 }
 
+Source sourceFrom(const Napi::Value& source);
+
 ReaderOptions readerOptions(const Napi::Object& object) {
   return {
-      object.Get("path").As<Napi::String>().Utf8Value(),
+      sourceFrom(object.Get("source")),
       integer(object, "streamIndex"), integer(object, "threads"),
       boolean(object, "skipErrors")};
 }
@@ -211,6 +214,8 @@ struct Session {
 };
 
 class JsDecoder;
+class JsMemory;
+class JsStream;
 
 /// What one environment (main thread or worker) holds.
 struct Addon {
@@ -220,7 +225,129 @@ struct Addon {
 
   Completions completions;
   std::set<JsDecoder*> decoders;
+  // To tell what an object is; references that die with the environment.
+  Napi::FunctionReference memory;
+  Napi::FunctionReference stream;
 };
+
+/// `NativeMemory` in src/native.ts: a copy of JavaScript's bytes, because an
+/// ArrayBuffer can be detached at any time (transferred to a worker, grown by
+/// WebAssembly), which frees its memory whoever holds a reference to it.
+class JsMemory : public Napi::ObjectWrap<JsMemory> {
+ public:
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(
+        env, "Memory", {InstanceMethod<&JsMemory::close>("close")});
+  }
+
+  explicit JsMemory(const Napi::CallbackInfo& info) : ObjectWrap(info) {
+    const auto array = info[0].As<Napi::Uint8Array>();
+    const std::span bytes(array.Data(), array.ByteLength());
+    try {
+      bytes_ = std::make_shared<const std::vector<uint8_t>>(
+          bytes.begin(), bytes.end());
+    } catch (const std::bad_alloc&) {
+      const Error error(ErrorCode::kOutOfMemory, "Cannot allocate memory");
+      throw Napi::Error(info.Env(), toJs(info.Env(), error));
+    }
+    count(static_cast<int64_t>(bytes_->size()));
+  }
+  ~JsMemory() override { release(); }
+
+  const SharedBytes& bytes() const noexcept { return bytes_; }
+
+ private:
+  void close(const Napi::CallbackInfo&) { release(); }
+
+  /// The decoders that read them hold them yet.
+  void release() {
+    if (bytes_ == nullptr) return;
+    count(-static_cast<int64_t>(bytes_->size()));
+    bytes_.reset();
+  }
+
+  /// So that V8 knows what it does not see.
+  void count(int64_t bytes) {
+    Napi::MemoryManagement::AdjustExternalMemory(Env(), bytes);
+  }
+
+  SharedBytes bytes_;
+};
+
+/// `NativeStream` in src/native.ts.
+class JsStream : public Napi::ObjectWrap<JsStream> {
+ public:
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(
+        env, "Stream",
+        {InstanceMethod<&JsStream::push>("push"),
+         InstanceMethod<&JsStream::end>("end"),
+         InstanceAccessor<&JsStream::closed>("closed"),
+         InstanceMethod<&JsStream::close>("close")});
+  }
+
+  explicit JsStream(const Napi::CallbackInfo& info)
+      : ObjectWrap(info), addon_(*info.Env().GetInstanceData<Addon>()) {}
+  ~JsStream() override { buffer_->close(); }
+
+  const std::shared_ptr<StreamBuffer>& buffer() const noexcept {
+    return buffer_;
+  }
+
+ private:
+  /// A promise that the reader's thread settles.
+  class Room final : public Job {
+   public:
+    using Job::Job;
+
+   protected:
+    void work() override {}
+    Napi::Value result(Napi::Env env) override { return env.Undefined(); }
+  };
+
+  Napi::Value push(const Napi::CallbackInfo& info) {
+    const auto piece = info[0].As<Napi::Uint8Array>();
+    if (piece.ByteLength() > StreamBuffer::kPieceBytes) {
+      throw Napi::RangeError::New(info.Env(), "the piece is too large");
+    }
+    if (buffer_->push({piece.Data(), piece.ByteLength()})) {
+      return info.Env().Null();
+    }
+    auto job = std::make_shared<Room>(info.Env());
+    Napi::Promise promise = job->promise();
+    buffer_->whenRoom([&completions = addon_.completions, job] {
+      completions.finished(job);
+    });
+    return promise;
+  }
+
+  void end(const Napi::CallbackInfo& info) {
+    buffer_->end(info[0].As<Napi::Boolean>().Value());
+  }
+
+  Napi::Value closed(const Napi::CallbackInfo& info) {
+    return toJs(info.Env(), buffer_->closed());
+  }
+
+  void close(const Napi::CallbackInfo&) { buffer_->close(); }
+
+  Addon& addon_;
+  std::shared_ptr<StreamBuffer> buffer_ = std::make_shared<StreamBuffer>();
+};
+
+/// A path, a JsMemory or a JsStream.
+Source sourceFrom(const Napi::Value& source) {
+  if (source.IsString()) return source.As<Napi::String>().Utf8Value();
+  const auto object = source.As<Napi::Object>();
+  const Addon& addon = *source.Env().GetInstanceData<Addon>();
+  if (object.InstanceOf(addon.memory.Value())) {
+    return JsMemory::Unwrap(object)->bytes();
+  }
+  if (object.InstanceOf(addon.stream.Value())) {
+    return JsStream::Unwrap(object)->buffer();
+  }
+  throw Napi::TypeError::New(source.Env(), "unknown source");
+}
 
 /// `NativeDecoder` in src/native.ts.
 class JsDecoder : public Napi::ObjectWrap<JsDecoder> {
@@ -528,6 +655,12 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   // Hooks run last in, first out: threads end before anything they use goes.
   env.AddCleanupHook([addon] { addon->close(); });
   exports["Decoder"] = JsDecoder::define(env);
+  const Napi::Function memory = JsMemory::define(env);
+  const Napi::Function stream = JsStream::define(env);
+  addon->memory = Napi::Persistent(memory);
+  addon->stream = Napi::Persistent(stream);
+  exports["Memory"] = memory;
+  exports["Stream"] = stream;
   exports["versions"] = Napi::Function::New(env, versions);
   exports["measureFrames"] = Napi::Function::New(env, measureFrames);
   return exports;

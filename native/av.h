@@ -32,6 +32,16 @@ struct FreeSws {
   }
 };
 
+/// The context does not own the buffer it was made with, or the one that FFmpeg
+/// put in its place.
+struct FreeIo {
+  void operator()(AVIOContext* context) const noexcept {
+    av_freep(&context->buffer);
+    avio_context_free(&context);
+  }
+};
+
+using IoContextPtr = std::unique_ptr<AVIOContext, FreeIo>;
 using FormatContextPtr =
     std::unique_ptr<AVFormatContext, FreeWith<avformat_close_input>>;
 using CodecContextPtr =

@@ -26,25 +26,43 @@ bool isVideo(const AVStream& stream) {
 }  // namespace
 
 Demuxer::Demuxer(
-    const std::string& path, int streamIndex, const Interrupt& interrupt)
-    : interrupt_(interrupt) {
+    const Source& source, int streamIndex, const Interrupt& interrupt)
+    : interrupt_(interrupt), input_(openInput(source, interrupt)) {
+  open(source);
+  try {
+    chooseStream(streamIndex);
+  } catch (const Error&) {
+    if (input_) input_->check();  // it broke off before the stream came
+    throw;
+  }
+  if (input_ && input_->refusedSeek()) {
+    // Whether that mattered, the first packet shows.
+    Packet packet;
+    if (read(packet)) unread(packet);
+  }
+}
+
+void Demuxer::open(const Source& source) {
   AVFormatContext* context = avformat_alloc_context();
   checkAlloc(context, "avformat_alloc_context");
   context_.reset(context);
   context->interrupt_callback = {
-      &Interrupt::callback, const_cast<Interrupt*>(&interrupt)};
-  if (inspectFile(path) == FileKind::kPipe) {
-    pipe_ = std::make_unique<PipeInput>(path, interrupt);
-    context->pb = pipe_->context();
-  }
-  // Playlists and the like may refer to other files, never to the network.
-  context->protocol_whitelist = av_strdup("file,crypto,data");
+      &Interrupt::callback, const_cast<Interrupt*>(&interrupt_)};
+  if (input_) context->pb = input_->context();
+  // Playlists and the like may refer to other files, never to the network;
+  // those that came without a path, to no file either.
+  const auto* path = std::get_if<std::string>(&source);
+  context->protocol_whitelist = av_strdup(path ? "file,crypto,data" : "data");
+  const std::string url = path ? "file:" + *path : "";
   LogCapture log;
   // FFmpeg frees the context when opening fails.
   std::ignore = context_.release();
   const int opened =
-      avformat_open_input(&context, ("file:" + path).c_str(), nullptr, nullptr);
-  if (opened < 0) interrupt.check();
+      avformat_open_input(&context, url.c_str(), nullptr, nullptr);
+  if (opened < 0) {
+    interrupt_.check();
+    checkInput();
+  }
   check(opened, "avformat_open_input");
   context_.reset(context);
   for (std::string_view name : kTextArt) {
@@ -54,9 +72,23 @@ Demuxer::Demuxer(
   }
   log.clear();
   const int found = avformat_find_stream_info(context, nullptr);
-  interrupt.check();
+  interrupt_.check();
+  if (found < 0) checkInput();
   check(found, "avformat_find_stream_info");
-  chooseStream(streamIndex);
+}
+
+/// Called where FFmpeg failed: throws if the input was the reason.
+void Demuxer::checkInput() const {
+  if (!input_) return;
+  input_->check();
+  if (input_->refusedSeek()) {
+    throw Error(
+        ErrorCode::kNotSeekable,
+        "read: The demuxer has to go back, which a stream cannot; give a file "
+        "or a buffer, or move the tables of an mp4 to its front (ffmpeg "
+        "-movflags +faststart)",
+        AVERROR(ESPIPE));
+  }
 }
 
 void Demuxer::chooseStream(int streamIndex) {
@@ -109,9 +141,11 @@ bool Demuxer::read(Packet& packet) {
   LogCapture log;
   for (;;) {
     packet.unref();
+    if (input_) input_->forgetRefusal();
     const int result = av_read_frame(context_.get(), packet.get());
     interrupt_.check();
     if (result == AVERROR(EAGAIN)) continue;
+    if (result < 0) checkInput();
     if (result == AVERROR_EOF) {
       // Matroska says so only in the log.
       if (endsEarly() || log.heard("File ended prematurely")) {
@@ -139,8 +173,12 @@ bool Demuxer::read(Packet& packet) {
 
 bool Demuxer::endsEarly() const {
   if (corruptPacket_) return true;  // the last packet was cut in two
-  const int64_t size =
-      context_->pb != nullptr ? avio_size(context_->pb) : AVERROR(ENOSYS);
+  int64_t size = AVERROR(ENOSYS);
+  if (input_) {
+    size = input_->size().value_or(size);
+  } else if (context_->pb != nullptr) {
+    size = avio_size(context_->pb);
+  }
   if (size <= 0) return false;
   // Formats that carry a table of packets put it into FFmpeg's index.
   const int entries = avformat_index_get_entries_count(stream_);
@@ -152,7 +190,7 @@ bool Demuxer::endsEarly() const {
 }
 
 bool Demuxer::seekable() const noexcept {
-  return pipe_ == nullptr && hasTimestamps();
+  return (input_ == nullptr || input_->seekable()) && hasTimestamps();
 }
 
 bool Demuxer::seek(int64_t pts) {

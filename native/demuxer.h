@@ -2,7 +2,6 @@
 
 #include <memory>
 #include <optional>
-#include <string>
 
 #include "av.h"
 #include "input.h"
@@ -10,14 +9,14 @@
 
 namespace rushes {
 
-/// Opens a file, chooses its video stream and reads that stream's packets.
+/// Opens a source, chooses its video stream and reads that stream's packets.
 /// Owns the AVFormatContext. Thread-safety: one thread at a time; an Interrupt
 /// from any thread.
 class Demuxer {
  public:
   /// `streamIndex` below 0 chooses the best video stream (by FFmpeg's rules),
   /// never an attached picture. `interrupt` has to outlive the demuxer.
-  Demuxer(const std::string& path, int streamIndex, const Interrupt& interrupt);
+  Demuxer(const Source& source, int streamIndex, const Interrupt& interrupt);
 
   AVFormatContext& context() const noexcept { return *context_; }
   AVStream& stream() const noexcept { return *stream_; }
@@ -39,7 +38,7 @@ class Demuxer {
            stream_->start_time != AV_NOPTS_VALUE;
   }
 
-  /// Whether `seek` can work: not on a pipe, nor without timestamps.
+  /// Whether `seek` can work: not on a pipe or stream, nor without timestamps.
   bool seekable() const noexcept;
 
   /// Continues at a key frame that the container's tables place at or before
@@ -48,12 +47,14 @@ class Demuxer {
   bool seek(int64_t pts);
 
  private:
+  void open(const Source& source);
   void chooseStream(int streamIndex);
+  void checkInput() const;
   bool endsEarly() const;
 
   const Interrupt& interrupt_;
   // Before the context that reads through it: freed after it.
-  std::unique_ptr<PipeInput> pipe_;
+  std::unique_ptr<Input> input_;
   FormatContextPtr context_;
   AVStream* stream_ = nullptr;
   bool corruptPacket_ = false;

@@ -51,6 +51,8 @@ const char* name(ErrorCode code) noexcept {
       return "ERR_CLOSED";
     case ErrorCode::kAborted:
       return "ERR_ABORTED";
+    case ErrorCode::kNotSeekable:
+      return "ERR_NOT_SEEKABLE";
     case ErrorCode::kFfmpeg:
       break;
   }

@@ -23,6 +23,7 @@ enum class ErrorCode {
   kOutOfMemory,
   kClosed,
   kAborted,
+  kNotSeekable,
   kFfmpeg,
 };
 

@@ -31,7 +31,24 @@ void FrameReader::open() {
   info_.codedHeight = std::max(codec().coded_height, info_.height);
 }
 
-double FrameReader::seconds(int64_t ticks) const noexcept {
+/// A pass that could not begin has neither demuxer nor codec; reads posted
+/// behind it end here.
+void FrameReader::requireOpen() const {
+  if (demuxer_ && codec_) return;
+  throw Error(ErrorCode::kIo, "open: The source could not be opened again");
+}
+
+const AVStream& FrameReader::stream() const {
+  requireOpen();
+  return demuxer_->stream();
+}
+
+const AVCodecContext& FrameReader::codec() const {
+  requireOpen();
+  return codec_->context();
+}
+
+double FrameReader::seconds(int64_t ticks) const {
   const AVRational timeBase = stream().time_base;
   return static_cast<double>(ticks) * timeBase.num / timeBase.den;
 }
@@ -43,13 +60,13 @@ void FrameReader::begin(std::optional<double> start, bool keyFramesOnly) {
   keyFramesOnly_ = keyFramesOnly;
   if (!sameCodec) codec_.reset();
   forget();
+  if (!demuxer_) rewind();  // opening again failed the last time
   if (start && *start > info_.startTime.value_or(0)) {
     seekTo(*start);
   } else if (!fresh_) {
     rewind();
-  } else if (!sameCodec) {
-    restartCodec();
   }
+  if (!codec_) restartCodec();
 }
 
 /// Nothing of what was read counts any more.
@@ -66,7 +83,7 @@ void FrameReader::rewind() {
   codec_.reset();
   demuxer_.reset();  // first, so that no two files are open
   demuxer_ = std::make_unique<Demuxer>(
-      options_.path, options_.streamIndex, interrupt_);
+      options_.source, options_.streamIndex, interrupt_);
   restartCodec();
   fresh_ = true;
   fromStart_ = true;
@@ -125,6 +142,7 @@ bool FrameReader::landsBefore(double time) {
 }
 
 void FrameReader::approach(const FrameIndex& index, size_t frame, int attempt) {
+  if (!demuxer_ || !codec_) rewind();  // opening again failed
   const IndexEntry& target = index[frame];
   const std::optional<IndexEntry> key = index.keyFrameFor(frame, attempt);
   if (attempt == 0) {
@@ -173,6 +191,7 @@ bool FrameReader::next(TimedFrame& frame) {
     ++decoded_;
     return true;
   }
+  requireOpen();
   fresh_ = false;
   do {
     interrupt_.check();

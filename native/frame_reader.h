@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <string>
 #include <utility>
 #include <vector>
 
@@ -26,7 +25,7 @@ struct TimedFrame {
 };
 
 struct ReaderOptions {
-  std::string path;
+  Source source;
   /// Below 0: the best video stream.
   int streamIndex = -1;
   /// 0: one per core.
@@ -46,10 +45,11 @@ class FrameReader {
   /// Throws what Demuxer and Codec throw.
   void open();
   const VideoInfo& info() const noexcept { return info_; }
-  const AVStream& stream() const noexcept { return demuxer_->stream(); }
-  const AVCodecContext& codec() const { return codec_->context(); }
+  /// Throw where opening again has failed.
+  const AVStream& stream() const;
+  const AVCodecContext& codec() const;
   const ReaderOptions& options() const noexcept { return options_; }
-  double seconds(int64_t ticks) const noexcept;
+  double seconds(int64_t ticks) const;
 
   /// Continues at the beginning, or so that no frame from `start` (seconds) on
   /// is missed; frames before it may come first.
@@ -70,6 +70,7 @@ class FrameReader {
   std::vector<Error> takeErrors() { return std::exchange(errors_, {}); }
 
  private:
+  void requireOpen() const;
   bool receive(Frame& frame);
   void stamp(TimedFrame& frame);
   void finish();

@@ -39,6 +39,10 @@ class Job {
 
   Napi::Promise promise() const { return deferred_.Promise(); }
 
+  /// Whether a thread is at it; one that waits for something else does not
+  /// keep the process alive.
+  bool started = false;
+
   /// Keeps `value` alive until the job is settled.
   void keep(const Napi::Object& value) {
     kept_.push_back(Napi::Persistent(value));
@@ -115,6 +119,7 @@ class Completions {
   Napi::Promise start(
       Napi::Env env, WorkThread& thread, std::shared_ptr<Job> job) {
     Napi::Promise promise = job->promise();
+    job->started = true;
     if (underWay_++ == 0) function_.Ref(env);
     const bool posted = thread.post([this, job] {
       job->run();
@@ -128,8 +133,18 @@ class Completions {
     return promise;
   }
 
+  /// Settles the promise of a job that has been run, or needs no running.
+  void finished(std::shared_ptr<Job> job) {
+    const std::lock_guard lock(mutex_);
+    if (closed_) return;
+    finished_.push_back(std::move(job));
+    function_.NonBlockingCall();
+  }
+
   /// No thread may be running jobs any more.
   void close() {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
     for (const std::shared_ptr<Job>& job : finished_) job->abandon();
     finished_.clear();
     function_.Abort();
@@ -144,7 +159,7 @@ class Completions {
       jobs.swap(self->finished_);
     }
     for (const std::shared_ptr<Job>& job : jobs) {
-      if (--self->underWay_ == 0) self->function_.Unref(env);
+      if (job->started && --self->underWay_ == 0) self->function_.Unref(env);
       job->settle(env);
     }
   }
@@ -152,17 +167,10 @@ class Completions {
   using Function =
       Napi::TypedThreadSafeFunction<Completions, void, &Completions::drain>;
 
-  void finished(std::shared_ptr<Job> job) {
-    {
-      const std::lock_guard lock(mutex_);
-      finished_.push_back(std::move(job));
-    }
-    function_.NonBlockingCall();
-  }
-
   Function function_;
   std::mutex mutex_;
   std::deque<std::shared_ptr<Job>> finished_;
+  bool closed_ = false;
   int underWay_ = 0;
 };
 

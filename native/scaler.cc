@@ -293,20 +293,21 @@ void Scaler::convert(const AVFrame& frame, const PlaneSet& target) {
 
 void Scaler::convertTo(
     AVPixelFormat format, const AVFrame& frame, const PlaneSet& target) {
-  const PictureFormat from = formatOf(frame);
+  PictureFormat from = formatOf(frame);
   const AVPixFmtDescriptor* layout = av_pix_fmt_desc_get(from.format);
+  // Between RGB layouts swscale may go through YUV: by its own matrix.
+  if (!isYuv(*layout)) from.matrix = AVCOL_SPC_UNSPECIFIED;
   PictureFormat to{
       format, output_.scaleWidth, output_.scaleHeight, from.matrix,
       from.fullRange};
-  if (!isYuv(*layout)) {
-    to.matrix = AVCOL_SPC_UNSPECIFIED;
+  const bool toRgb =
+      (av_pix_fmt_desc_get(format)->flags & AV_PIX_FMT_FLAG_RGB) != 0;
+  if (!isYuv(*layout) && !toRgb) {
     to.fullRange = false;
   }
   // Grey output is full range whatever the stream's: FFmpeg's rule.
   if (format == AV_PIX_FMT_GRAY8) to.fullRange = true;
   const bool scales = to.width != from.width || to.height != from.height;
-  const bool toRgb =
-      (av_pix_fmt_desc_get(format)->flags & AV_PIX_FMT_FLAG_RGB) != 0;
   if (!scales || !toRgb || !isYuv(*layout)) {
     scale_.run(from, planesOf(frame), to, target);
     return;

@@ -3,11 +3,13 @@ import { MediaError } from './errors.ts';
 import {
   loadAddon,
   type NativeDecoder,
+  type NativeFailure,
   type NativeInfo,
   type NativeOpenOptions,
   type NativeRead,
   toMediaError,
 } from './native.ts';
+import type { OpenedSource } from './sources.ts';
 
 /**
  * Note [Read-ahead]: two reads are always posted, so that the decode thread fills one while
@@ -24,21 +26,30 @@ export interface PostedRead<T> {
   take(read: NativeRead): T[];
 }
 
+/** What all decoders of a video are opened with. */
+export type PoolOptions = Omit<NativeOpenOptions, 'source'>;
+
 /**
- * Owns every decoder of one video. An iteration borrows one for itself, so that several may run at once;
+ * Owns every decoder of one video, and its source. An iteration borrows one for itself, so that several may run at once;
  * one idle decoder is kept for the next.
  */
 export class DecoderPool {
   /** What `onDecodeError: 'skip'` went past, oldest first. */
   readonly errors: MediaError[] = [];
-  readonly #options: NativeOpenOptions;
+  readonly #source: OpenedSource;
+  readonly #options: PoolOptions;
   readonly #signal: AbortSignal | undefined;
   readonly #all = new Set<NativeDecoder>();
   readonly #idle: NativeDecoder[] = [];
   readonly #underWay = new Set<Promise<unknown>>();
   #closed = false;
 
-  constructor(options: NativeOpenOptions, signal: AbortSignal | undefined) {
+  constructor(
+    source: OpenedSource,
+    options: PoolOptions,
+    signal: AbortSignal | undefined,
+  ) {
+    this.#source = source;
     this.#options = options;
     this.#signal = signal;
     signal?.addEventListener('abort', this.#onAbort, { once: true });
@@ -123,7 +134,11 @@ export class DecoderPool {
   /** What a rejection of the addon means to the caller. */
   explain(error: unknown): unknown {
     if (this.#signal?.aborted) return this.#signal.reason;
-    return toMediaError(error, this.#options.path);
+    const { name, failure } = this.#source;
+    if (failure !== undefined && (error as NativeFailure).code === 'ERR_IO') {
+      return failure;
+    }
+    return toMediaError(error, name);
   }
 
   /** Stops what is under way and frees everything. */
@@ -133,12 +148,12 @@ export class DecoderPool {
     for (const decoder of this.#all) this.track(decoder.close());
     this.#all.clear();
     this.#idle.length = 0;
-    await Promise.allSettled(this.#underWay);
+    await Promise.allSettled([...this.#underWay, this.#source.close()]);
   }
 
   async #open(): Promise<{ decoder: NativeDecoder; opened: NativeInfo }> {
     const { Decoder } = loadAddon();
-    const decoder = new Decoder(this.#options);
+    const decoder = new Decoder({ source: this.#source.native, ...this.#options });
     this.#all.add(decoder);
     try {
       const opened = await this.track(decoder.open());
@@ -158,14 +173,16 @@ export class DecoderPool {
   #throwIfClosed(): void {
     this.#signal?.throwIfAborted();
     if (!this.#closed) return;
-    const source = this.#options.path;
+    const source = this.#source.name;
     throw new MediaError('ERR_CLOSED', `${source}: the video was closed`, { source });
   }
 
   #keepErrors(read: NativeRead): void {
     for (const failure of read.errors) {
       if (this.errors.length >= MAX_ERRORS) return;
-      this.errors.push(toMediaError(failure, this.#options.path) as MediaError);
+      const error = this.explain(failure);
+      if (!(error instanceof MediaError)) throw error;
+      this.errors.push(error);
     }
   }
 }

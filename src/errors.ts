@@ -18,6 +18,7 @@
  * | `ERR_CLOSED` | the `Video` was closed |
  * | `ERR_ADDON` | the native addon could not be loaded |
  * | `ERR_FFMPEG` | any other failure of an FFmpeg call; `avCode` says which |
+ * | `ERR_NOT_SEEKABLE` | a stream would have to be read again, or its format needs going back |
  */
 export type MediaErrorCode =
   | 'ERR_NOT_FOUND'
@@ -34,7 +35,8 @@ export type MediaErrorCode =
   | 'ERR_OUT_OF_MEMORY'
   | 'ERR_CLOSED'
   | 'ERR_ADDON'
-  | 'ERR_FFMPEG';
+  | 'ERR_FFMPEG'
+  | 'ERR_NOT_SEEKABLE';
 
 /** What {@link MediaError} knows beside its code and message. */
 export interface MediaErrorDetails {

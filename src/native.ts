@@ -142,9 +142,25 @@ export interface NativeInfo {
   threadType: 'frame' | 'slice' | 'none';
 }
 
+/** A copy of bytes that decoders share. They are freed when it and the last decoder on them are closed. */
+export interface NativeMemory {
+  close(): void;
+}
+
+/** Bytes on their way to the one decoder that reads them. */
+export interface NativeStream {
+  /** Takes a copy of `piece`, of at most 64 KiB. Another may be pushed when the promise is settled; at once if there is none. */
+  push(piece: Uint8Array): Promise<void> | null;
+  /** No more comes; `failed` if that is not the end of the file. */
+  end(failed: boolean): void;
+  /** Whether nobody reads any more, so that nothing more is wanted. */
+  readonly closed: boolean;
+  close(): void;
+}
+
 export interface NativeOpenOptions {
-  /** Absolute path. */
-  path: string;
+  /** An absolute path, bytes, or a stream. */
+  source: string | NativeMemory | NativeStream;
   /** Below 0: the best video stream. */
   streamIndex: number;
   /** Decoder threads; 0 lets FFmpeg choose one per core. */
@@ -164,6 +180,8 @@ export interface NativePicture {
 /** The addon. */
 export interface NativeAddon {
   Decoder: new (options: NativeOpenOptions) => NativeDecoder;
+  Memory: new (bytes: Uint8Array) => NativeMemory;
+  Stream: new () => NativeStream;
   /** Versions of the libraries that were loaded, and how FFmpeg was configured. */
   versions(): Record<string, string>;
   /**

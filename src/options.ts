@@ -2,12 +2,26 @@
 import { availableParallelism } from 'node:os';
 import { isAbsolute, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { types } from 'node:util';
 import type { PixelFormat } from './frame.ts';
 import type { FrameAddress } from './frame-index.ts';
 import type { Fit, GeometryOptions } from './geometry.ts';
 
-/** What a video can be read from: a path, or a `file:` URL. */
-export type VideoSource = string | URL;
+/**
+ * What a video can be read from:
+ * - a path, or a `file:` URL;
+ * - a file in memory, of which one copy is taken before the call returns its promise (so that the caller may then change or
+ *   transfer it) and freed when the video is closed;
+ * - a Node `Readable`, a web `ReadableStream` or any async iterable of bytes, for formats that can be read from front to back:
+ *   one pass over the frames and no more, without `index`, `frameAt` and `times`. It is read only as fast as frames are taken, and
+ *   stopped (`destroy`, `cancel`, `return`) when the video is closed or could not be opened.
+ */
+export type VideoSource =
+  | string
+  | URL
+  | Uint8Array
+  | ArrayBuffer
+  | AsyncIterable<Uint8Array>;
 
 /** How to open a video. */
 export interface OpenOptions {
@@ -177,8 +191,22 @@ export function checkSignal(value: unknown): AbortSignal | undefined {
   return value;
 }
 
-/** The absolute path that `source` names. */
-export function resolveSource(source: VideoSource): string {
+/** `source` as an absolute path, bytes, or what may be a stream of bytes. @throws {TypeError} */
+export function resolveSource(
+  source: VideoSource,
+): string | Uint8Array | AsyncIterable<unknown> {
+  if (types.isUint8Array(source)) return source;
+  if (types.isAnyArrayBuffer(source)) return new Uint8Array(source);
+  if (isStream(source)) return source;
+  return resolvePath(source);
+}
+
+function isStream(source: unknown): source is AsyncIterable<unknown> {
+  if (typeof source !== 'object' || source === null) return false;
+  return Symbol.asyncIterator in source || 'getReader' in source;
+}
+
+function resolvePath(source: string | URL): string {
   let path: string;
   if (source instanceof URL) {
     if (source.protocol !== 'file:') {
@@ -188,7 +216,9 @@ export function resolveSource(source: VideoSource): string {
   } else if (typeof source === 'string' && source !== '') {
     path = /^file:\/\//i.test(source) ? fileURLToPath(source) : source;
   } else {
-    throw new TypeError(`source must be a path or a file: URL, got ${show(source)}`);
+    throw new TypeError(
+      `source must be a path, a file: URL, bytes or a stream of bytes, got ${show(source)}`,
+    );
   }
   if (path.includes('\0')) throw new TypeError('source must not hold a NUL character');
   return isAbsolute(path) ? path : resolve(path);

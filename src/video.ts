@@ -35,9 +35,9 @@ import {
   type ResolvedSelection,
   resolveOpenOptions,
   resolveSelection,
-  resolveSource,
   type VideoSource,
 } from './options.ts';
+import { openSource } from './sources.ts';
 
 /**
  * Most bytes of frames in one read, of which two are under way (Note [Read-ahead] in decoder-pool.ts):
@@ -98,7 +98,7 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
   /** @internal */
   constructor(
     key: typeof constructing,
-    path: string,
+    source: string,
     options: ResolvedOpenOptions,
     pool: DecoderPool,
     opened: NativeInfo,
@@ -106,7 +106,7 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
     if (key !== constructing) throw new TypeError('call openVideo() to get a Video');
     this.#pool = pool;
     this.#options = options;
-    this.#info = completeInfo(path, opened);
+    this.#info = completeInfo(source, opened);
     this.decodePath = {
       backend: 'native',
       decoder: opened.decoder,
@@ -412,20 +412,20 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
  *
  * @throws {TypeError | RangeError} for a mistake in `options`
  * @throws {MediaError} `ERR_NOT_FOUND`, `ERR_ACCESS`, `ERR_IS_DIRECTORY`, `ERR_EMPTY`, `ERR_IO`, `ERR_INVALID_DATA`,
- * `ERR_NO_VIDEO`, `ERR_UNSUPPORTED`, `ERR_ADDON`; an aborted `signal` rejects with its reason
+ * `ERR_NO_VIDEO`, `ERR_UNSUPPORTED`, `ERR_NOT_SEEKABLE`, `ERR_ADDON`; an aborted `signal` rejects with its reason
  */
 export async function openVideo(
   source: VideoSource,
   options: OpenOptions = {},
 ): Promise<Video> {
   const resolved = resolveOpenOptions(options);
-  const path = resolveSource(source);
+  const opening = openSource(source);
   const { streamIndex, threads, onDecodeError, signal } = resolved;
   const skipErrors = onDecodeError === 'skip';
-  const pool = new DecoderPool({ path, streamIndex, threads, skipErrors }, signal);
+  const pool = new DecoderPool(opening, { streamIndex, threads, skipErrors }, signal);
   try {
     const opened = await pool.open();
-    return new Video(constructing, path, resolved, pool, opened);
+    return new Video(constructing, opening.name, resolved, pool, opened);
   } catch (error) {
     await pool.close();
     throw error;

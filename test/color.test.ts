@@ -1,0 +1,56 @@
+import { expect } from 'vitest';
+import { openVideo } from '../src/index.ts';
+import { ffmpeg } from './helpers/ffmpeg.ts';
+import { mediaFile, mediaTest } from './helpers/media.ts';
+
+/** Mean of all bytes. */
+function mean(data: Uint8Array): number {
+  return data.reduce((sum, value) => sum + value, 0) / data.length;
+}
+
+mediaTest('high dynamic range is brought down, unless toneMap is off', async () => {
+  // A sunny day, graded for HDR: as coded it looks grey and dim.
+  const path = mediaFile('media/hdr10-video-with-sdr-container.mp4');
+  await using mapped = await openVideo(path, { width: 160 });
+  await using coded = await openVideo(path, { width: 160, toneMap: false });
+  const bright = await mapped.frameAt({ index: 0 });
+  const dim = await coded.frameAt({ index: 0 });
+  expect(mean(bright.data)).toBeGreaterThan(mean(dim.data) + 10);
+
+  // All 8-bit RGB layouts and grey agree.
+  const { data } = bright;
+  for (const pixelFormat of ['bgr24', 'rgba', 'gray8'] as const) {
+    await using other = await openVideo(path, { width: 160, pixelFormat });
+    const frame = await other.frameAt({ index: 0 });
+    const step = { bgr24: 3, rgba: 4, gray8: 1 }[pixelFormat];
+    for (let i = 0; i < frame.width * frame.height; i += 97) {
+      const [r = 0, g = 0, b = 0] = data.subarray(3 * i, 3 * i + 3);
+      const pixel = [...frame.data.subarray(step * i, step * i + step)];
+      const luma = Math.floor(0.2126 * r + 0.7152 * g + 0.0722 * b + 0.5);
+      const wanted = { bgr24: [b, g, r], rgba: [r, g, b, 255], gray8: [luma] };
+      // Grey is reckoned in single precision, which may round the other way.
+      if (pixelFormat === 'gray8')
+        expect(Math.abs((pixel[0] ?? 0) - luma)).toBeLessThan(2);
+      else expect(pixel).toEqual(wanted[pixelFormat]);
+    }
+  }
+});
+
+mediaTest('without tone mapping the signal is that of the ffmpeg tool', async () => {
+  const path = mediaFile('media/nasa_13013_hdr.mp4');
+  await using video = await openVideo(path, { toneMap: false });
+  const wanted = await ffmpeg([
+    ...['-i', path, '-frames:v', '1', '-pix_fmt', 'rgb24', '-f', 'rawvideo'],
+    ...['-sws_flags', 'bicubic+accurate_rnd+full_chroma_int+full_chroma_inp', '-'],
+  ]);
+  const frame = await video.frameAt({ index: 0 });
+  expect(Buffer.from(frame.data).equals(wanted)).toBe(true);
+});
+
+mediaTest('standard dynamic range is left alone', async () => {
+  const path = mediaFile('media/bikes.mp4');
+  await using on = await openVideo(path);
+  await using off = await openVideo(path, { toneMap: false });
+  const [a, b] = [await on.frameAt(1), await off.frameAt(1)];
+  expect(Buffer.from(a.data).equals(b.data)).toBe(true);
+});

@@ -38,9 +38,8 @@ Source sourceFrom(const Napi::Value& source);
 
 ReaderOptions readerOptions(const Napi::Object& object) {
   return {
-      sourceFrom(object.Get("source")),
-      integer(object, "streamIndex"), integer(object, "threads"),
-      boolean(object, "skipErrors")};
+      sourceFrom(object.Get("source")), integer(object, "streamIndex"),
+      integer(object, "threads"), boolean(object, "skipErrors")};
 }
 
 Selection selectionFrom(const Napi::Object& object) {
@@ -495,6 +494,7 @@ class JsDecoder : public Napi::ObjectWrap<JsDecoder> {
     }
     auto index =
         std::make_shared<const FrameIndex>(std::move(frames), fromPackets);
+    session_->interrupt.newPass();
     return run(
         info.Env(),
         [index](Decoder& decoder) {

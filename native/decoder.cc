@@ -61,21 +61,22 @@ FrameIndex Decoder::indexByDecoding() {
 
 void Decoder::start(const Selection& selection, const Output& output) {
   begin(output);
-  selector_.emplace(selection);
-  numbers_.clear();
   reader_.begin(selection.start, selection.keyFrames);
+  selector_.emplace(selection);
 }
 
 void Decoder::startAt(std::vector<int64_t> frames, const Output& output) {
   begin(output);
   index();
-  selector_.emplace(Selection{});
   numbers_ = std::move(frames);
   nextNumber_ = 0;
+  selector_.emplace(Selection{});
 }
 
-/// What every pass begins with.
+/// What every pass begins with. Until there is a selector none is under way.
 void Decoder::begin(const Output& output) {
+  selector_.reset();
+  numbers_.clear();
   scaler_.emplace(output);
   orientation_ = output.orientation;
   if (output.scaleWidth > 0) {
@@ -169,6 +170,9 @@ bool Decoder::fetch(size_t frame) {
 template <typename Step>
 ReadResult Decoder::collect(size_t capacity, Step step) {
   ReadResult result;
+  if (!selector_) {
+    throw Error(ErrorCode::kFfmpeg, "read: No pass was begun");
+  }
   if (pendingError_) {
     done_ = true;
     throw *std::exchange(pendingError_, std::nullopt);

@@ -189,6 +189,15 @@ bool Demuxer::endsEarly() const {
   return false;
 }
 
+std::optional<Error> Demuxer::brokeOff() const {
+  try {
+    if (input_) input_->check();
+  } catch (const Error& error) {
+    return error;
+  }
+  return std::nullopt;
+}
+
 bool Demuxer::seekable() const noexcept {
   return (input_ == nullptr || input_->seekable()) && hasTimestamps();
 }

@@ -32,6 +32,9 @@ class Demuxer {
   std::optional<int64_t> order() const noexcept { return order_; }
   void setOrder(int64_t order) noexcept { order_ = order; }
 
+  /// Why a stream of bytes broke off, if it has been read to there.
+  std::optional<Error> brokeOff() const;
+
   /// Whether the stream says when its frames are shown; raw streams do not.
   bool hasTimestamps() const noexcept {
     return (context_->iformat->flags & AVFMT_NOTIMESTAMPS) == 0 &&

@@ -19,6 +19,12 @@ constexpr std::array<double, 4> kStepsBack = {0, 1, 5, 25};
 /// How many frames may come before the key frame that a seek promised.
 constexpr int kMaxFramesBeforeKeyFrame = 64;
 
+/// A pass that could not begin has neither demuxer nor codec; reads that were
+/// posted behind it end with this.
+Error notOpen() {
+  return {ErrorCode::kIo, "open: The source could not be opened again"};
+}
+
 }  // namespace
 
 FrameReader::FrameReader(ReaderOptions options, const Interrupt& interrupt)
@@ -31,20 +37,13 @@ void FrameReader::open() {
   info_.codedHeight = std::max(codec().coded_height, info_.height);
 }
 
-/// A pass that could not begin has neither demuxer nor codec; reads posted
-/// behind it end here.
-void FrameReader::requireOpen() const {
-  if (demuxer_ && codec_) return;
-  throw Error(ErrorCode::kIo, "open: The source could not be opened again");
-}
-
 const AVStream& FrameReader::stream() const {
-  requireOpen();
+  if (!demuxer_) throw notOpen();
   return demuxer_->stream();
 }
 
 const AVCodecContext& FrameReader::codec() const {
-  requireOpen();
+  if (!codec_) throw notOpen();
   return codec_->context();
 }
 
@@ -191,7 +190,7 @@ bool FrameReader::next(TimedFrame& frame) {
     ++decoded_;
     return true;
   }
-  requireOpen();
+  if (!codec_) throw notOpen();
   fresh_ = false;
   do {
     interrupt_.check();
@@ -213,6 +212,9 @@ bool FrameReader::receive(Frame& frame) {
       if (isFatal(error.code)) throw;
       if (options_.skipErrors) {
         errors_.push_back(error);
+      } else if (demuxer_->brokeOff()) {
+        // Not the damage that this did to the last packet.
+        fileError_ = demuxer_->brokeOff();
       } else if (error.code == ErrorCode::kDecode) {
         throw;
       } else {

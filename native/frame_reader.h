@@ -70,7 +70,6 @@ class FrameReader {
   std::vector<Error> takeErrors() { return std::exchange(errors_, {}); }
 
  private:
-  void requireOpen() const;
   bool receive(Frame& frame);
   void stamp(TimedFrame& frame);
   void finish();

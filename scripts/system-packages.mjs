@@ -91,12 +91,14 @@ export async function installRequirements(missing) {
   const unknown = missing.filter((requirement) => !requirement[manager]);
   if (unknown.length > 0) {
     const list = unknown.map(
-      ({ name, apt }) => `  ${name} (on Debian: ${apt.join(' ')})\n`,
+      ({ name, apt }) => `\n  ${name} (on Debian: ${apt.join(' ')})`,
     );
     const hint =
-      process.platform === 'darwin' ? 'xcode-select --install brings the compiler; ' : '';
+      process.platform === 'darwin'
+        ? '\n`xcode-select --install` brings the compiler, Homebrew the rest.'
+        : '';
     throw new CommandError(
-      `Please install these, which set-up cannot install here, and run it again:\n${list.join('')}${hint}https://brew.sh brings the rest on macOS`,
+      `Please install these, which set-up cannot install here, and run it again:${list.join('')}${hint}`,
       '',
     );
   }

@@ -95,6 +95,7 @@ export class DecoderPool {
     const cancel = () => decoder.cancel();
     signal?.addEventListener('abort', cancel, { once: true });
     try {
+      signal?.throwIfAborted();
       const started = this.track(start(decoder));
       const queue: PostedRead<T>[] = [];
       for (;;) {

@@ -35,18 +35,23 @@ export function indexFromRows(
   fromPackets: boolean,
 ): FrameIndex {
   const length = rows.length / INDEX_ROW.length;
-  const column = (name: keyof typeof INDEX_ROW) =>
-    Array.from(
-      { length },
-      (_, i) => rows[i * INDEX_ROW.length + INDEX_ROW[name]] as number,
-    );
-  const flags = column('flags');
+  const column = (name: keyof typeof INDEX_ROW): number[] => {
+    const values = new Array<number>(length);
+    for (let i = 0, at = INDEX_ROW[name]; i < length; i++, at += INDEX_ROW.length) {
+      values[i] = rows[at] as number;
+    }
+    return values;
+  };
+  const keyFrames: number[] = [];
+  column('flags').forEach((flag, i) => {
+    if ((flag & FLAG_KEY_FRAME) !== 0) keyFrames.push(i);
+  });
   return {
     length,
     timeBase,
     pts: column('pts'),
     duration: column('duration'),
-    keyFrames: flags.flatMap((flag, i) => ((flag & FLAG_KEY_FRAME) !== 0 ? [i] : [])),
+    keyFrames,
     position: column('position'),
     order: column('order'),
     source: fromPackets ? 'packets' : 'frames',

@@ -209,6 +209,7 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
     const cancel = () => decoder.cancel();
     signal?.addEventListener('abort', cancel, { once: true });
     try {
+      signal?.throwIfAborted();
       const made = await this.#pool.track(decoder.index());
       const rows = new ArrayBuffer(made.frames * INDEX_ROW.length * 8);
       decoder.indexRows(rows);
@@ -293,12 +294,19 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
   ): AsyncGenerator<Frame, void, undefined> {
     if (numbers.length === 0) return;
     const start = async (decoder: NativeDecoder) => {
+      const posted: Promise<void>[] = [];
       if (!this.#indexed.has(decoder) && this.#index !== undefined) {
         const rows = rowsFromIndex(this.#index);
-        this.#indexed.add(decoder);
-        await decoder.setIndex(rows.buffer, this.#index.source === 'packets');
+        const fromPackets = this.#index.source === 'packets';
+        // Not awaited: the pass has to begin before the reads that are posted next.
+        posted.push(
+          decoder.setIndex(rows.buffer, fromPackets).then(() => {
+            this.#indexed.add(decoder);
+          }),
+        );
       }
-      await decoder.startAt(Float64Array.from(numbers), this.#output);
+      posted.push(decoder.startAt(Float64Array.from(numbers), this.#output));
+      await Promise.all(posted);
     };
     let left = numbers.length;
     const growing = this.#growingSize();

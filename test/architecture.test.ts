@@ -12,6 +12,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['native', 'backend', 'backends/'],
   ['frame-index'],
   ['options'],
+  ['sources'],
   ['decoder-pool'],
   ['video'],
   ['probe'],

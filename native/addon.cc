@@ -38,8 +38,11 @@ Source sourceFrom(const Napi::Value& source);
 
 ReaderOptions readerOptions(const Napi::Object& object) {
   return {
-      sourceFrom(object.Get("source")), integer(object, "streamIndex"),
-      integer(object, "threads"), boolean(object, "skipErrors")};
+      sourceFrom(object.Get("source")),
+      {integer(object, "streamIndex"),
+       object.Get("language").As<Napi::String>().Utf8Value()},
+      integer(object, "threads"),
+      boolean(object, "skipErrors")};
 }
 
 Selection selectionFrom(const Napi::Object& object) {

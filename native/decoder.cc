@@ -37,7 +37,7 @@ int Decoder::nativeFrameBytes() const {
 std::shared_ptr<const FrameIndex> Decoder::index() {
   if (index_) return index_;
   const ReaderOptions& options = reader_.options();
-  Demuxer demuxer(options.source, options.streamIndex, interrupt_);
+  Demuxer demuxer(options.source, options.stream, interrupt_);
   std::optional<FrameIndex> scanned =
       FrameIndex::scan(demuxer, reader_.codec());
   if (!scanned) scanned = indexByDecoding();

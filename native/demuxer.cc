@@ -26,11 +26,12 @@ bool isVideo(const AVStream& stream) {
 }  // namespace
 
 Demuxer::Demuxer(
-    const Source& source, int streamIndex, const Interrupt& interrupt)
+    const Source& source, const StreamChoice& choice,
+    const Interrupt& interrupt)
     : interrupt_(interrupt), input_(openInput(source, interrupt)) {
   open(source);
   try {
-    chooseStream(streamIndex);
+    chooseStream(choice);
   } catch (const Error&) {
     if (input_) input_->check();  // it broke off before the stream came
     throw;
@@ -91,29 +92,47 @@ void Demuxer::checkInput() const {
   }
 }
 
-void Demuxer::chooseStream(int streamIndex) {
+/// The largest video stream in `language` (any, if empty); below 0 if none.
+int Demuxer::largestStream(const std::string& language) const {
+  int64_t area = -1;
+  int largest = -1;
+  for (unsigned i = 0; i < context_->nb_streams; ++i) {
+    const AVStream& stream = *context_->streams[i];
+    const AVDictionaryEntry* tag =
+        av_dict_get(stream.metadata, "language", nullptr, 0);
+    const bool speaks =
+        language.empty() || (tag != nullptr && language == tag->value);
+    const int64_t size =
+        static_cast<int64_t>(stream.codecpar->width) * stream.codecpar->height;
+    if (!isVideo(stream) || !speaks || size <= area) continue;
+    area = size;
+    largest = static_cast<int>(i);
+  }
+  return largest;
+}
+
+void Demuxer::chooseStream(const StreamChoice& choice) {
   AVFormatContext& context = *context_;
   const int streams = static_cast<int>(context.nb_streams);
+  int streamIndex = choice.index;
   if (streamIndex >= 0) {
     if (streamIndex >= streams || !isVideo(*context.streams[streamIndex])) {
       throw Error(
           ErrorCode::kNoVideo,
           "stream " + std::to_string(streamIndex) + " is not a video stream");
     }
+  } else if (!choice.language.empty()) {
+    streamIndex = largestStream(choice.language);
+    if (streamIndex < 0) {
+      throw Error(
+          ErrorCode::kNoVideo,
+          "the file has no video stream in the language " + choice.language);
+    }
   } else {
     streamIndex =
         av_find_best_stream(&context, AVMEDIA_TYPE_VIDEO, -1, -1, nullptr, 0);
     if (streamIndex < 0 || isPicture(*context.streams[streamIndex])) {
-      int64_t area = -1;
-      streamIndex = -1;
-      for (int i = 0; i < streams; ++i) {
-        const AVCodecParameters& parameters = *context.streams[i]->codecpar;
-        const int64_t size =
-            static_cast<int64_t>(parameters.width) * parameters.height;
-        if (!isVideo(*context.streams[i]) || size <= area) continue;
-        area = size;
-        streamIndex = i;
-      }
+      streamIndex = largestStream({});
     }
     if (streamIndex < 0) {
       throw Error(ErrorCode::kNoVideo, "the file has no video stream");

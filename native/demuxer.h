@@ -9,14 +9,24 @@
 
 namespace rushes {
 
+/// Which stream to read: the one with this index, else the largest video in
+/// this language, else the best video by FFmpeg's rules.
+struct StreamChoice {
+  int index = -1;
+  /// As tagged, ISO 639-2: `eng`.
+  std::string language;
+};
+
 /// Opens a source, chooses its video stream and reads that stream's packets.
 /// Owns the AVFormatContext. Thread-safety: one thread at a time; an Interrupt
 /// from any thread.
 class Demuxer {
  public:
-  /// `streamIndex` below 0 chooses the best video stream (by FFmpeg's rules),
-  /// never an attached picture. `interrupt` has to outlive the demuxer.
-  Demuxer(const Source& source, int streamIndex, const Interrupt& interrupt);
+  /// An attached picture is never chosen. `interrupt` has to outlive the
+  /// demuxer.
+  Demuxer(
+      const Source& source, const StreamChoice& choice,
+      const Interrupt& interrupt);
 
   AVFormatContext& context() const noexcept { return *context_; }
   AVStream& stream() const noexcept { return *stream_; }
@@ -51,7 +61,8 @@ class Demuxer {
 
  private:
   void open(const Source& source);
-  void chooseStream(int streamIndex);
+  void chooseStream(const StreamChoice& choice);
+  int largestStream(const std::string& language) const;
   void checkInput() const;
   bool endsEarly() const;
 

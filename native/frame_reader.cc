@@ -81,8 +81,8 @@ void FrameReader::forget() {
 void FrameReader::rewind() {
   codec_.reset();
   demuxer_.reset();  // first, so that no two files are open
-  demuxer_ = std::make_unique<Demuxer>(
-      options_.source, options_.streamIndex, interrupt_);
+  demuxer_ =
+      std::make_unique<Demuxer>(options_.source, options_.stream, interrupt_);
   restartCodec();
   fresh_ = true;
   fromStart_ = true;

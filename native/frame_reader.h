@@ -26,8 +26,7 @@ struct TimedFrame {
 
 struct ReaderOptions {
   Source source;
-  /// Below 0: the best video stream.
-  int streamIndex = -1;
+  StreamChoice stream;
   /// 0: one per core.
   int threads = 0;
   /// Damage is kept for `takeErrors` and decoding goes on behind it, instead

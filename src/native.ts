@@ -161,8 +161,10 @@ export interface NativeStream {
 export interface NativeOpenOptions {
   /** An absolute path, bytes, or a stream. */
   source: string | NativeMemory | NativeStream;
-  /** Below 0: the best video stream. */
+  /** Below 0: by `language`. */
   streamIndex: number;
+  /** The largest video stream tagged with it; empty: the best by FFmpeg's rules. */
+  language: string;
   /** Decoder threads; 0 lets FFmpeg choose one per core. */
   threads: number;
   skipErrors: boolean;

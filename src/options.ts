@@ -46,6 +46,8 @@ export interface OpenOptions {
   toneMap?: boolean | undefined;
   /** Which video stream of the container, by index. Default: the best by FFmpeg's rules, never an attached picture. */
   streamIndex?: number | undefined;
+  /** Without `streamIndex`: the largest video stream tagged with this language (ISO 639-2, such as `'eng'`). Default: any. */
+  language?: string | undefined;
   /** Decoder threads; 0, the default, is one per core. */
   threads?: number | undefined;
   /**
@@ -93,6 +95,7 @@ export interface ResolvedOpenOptions extends GeometryOptions {
   pixelFormat: PixelFormat;
   toneMap: boolean;
   streamIndex: number;
+  language: string;
   threads: number;
   onDecodeError: 'throw' | 'skip';
   signal: AbortSignal | undefined;
@@ -184,6 +187,12 @@ export function checkChoice<T extends string>(
   return value as T;
 }
 
+function checkLanguage(value: unknown): string {
+  if (value === undefined) return '';
+  if (typeof value === 'string' && /^[a-z]{2,3}(-\w+)*$/i.test(value)) return value;
+  throw new TypeError(`language must be a code such as 'eng', got ${show(value)}`);
+}
+
 export function checkSignal(value: unknown): AbortSignal | undefined {
   if (value !== undefined && !(value instanceof AbortSignal)) {
     throw new TypeError(`signal must be an AbortSignal, got ${show(value)}`);
@@ -243,6 +252,7 @@ export function resolveOpenOptions(options: OpenOptions): ResolvedOpenOptions {
     autorotate: checkBoolean('autorotate', options.autorotate) ?? true,
     squarePixels: checkBoolean('squarePixels', options.squarePixels) ?? true,
     toneMap: checkBoolean('toneMap', options.toneMap) ?? true,
+    language: checkLanguage(options.language),
     streamIndex: checkInteger('streamIndex', options.streamIndex, 0, 2 ** 31 - 1) ?? -1,
     threads: checkInteger('threads', options.threads, 0, 64) || availableParallelism(),
     onDecodeError:

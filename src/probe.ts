@@ -9,10 +9,15 @@ import { openVideo } from './video.ts';
  */
 export async function probe(
   source: VideoSource,
-  options: Pick<OpenOptions, 'streamIndex' | 'signal'> = {},
+  options: Pick<OpenOptions, 'streamIndex' | 'language' | 'signal'> = {},
 ): Promise<VideoInfo> {
   // Not the caller's options: nothing else of them may have an effect.
-  const { streamIndex, signal } = options;
-  await using video = await openVideo(source, { streamIndex, signal, threads: 1 });
+  const { streamIndex, language, signal } = options;
+  await using video = await openVideo(source, {
+    streamIndex,
+    language,
+    signal,
+    threads: 1,
+  });
   return video.info;
 }

@@ -428,9 +428,13 @@ export async function openVideo(
 ): Promise<Video> {
   const resolved = resolveOpenOptions(options);
   const opening = openSource(source);
-  const { streamIndex, threads, onDecodeError, signal } = resolved;
+  const { streamIndex, language, threads, onDecodeError, signal } = resolved;
   const skipErrors = onDecodeError === 'skip';
-  const pool = new DecoderPool(opening, { streamIndex, threads, skipErrors }, signal);
+  const pool = new DecoderPool(
+    opening,
+    { streamIndex, language, threads, skipErrors },
+    signal,
+  );
   try {
     const opened = await pool.open();
     return new Video(constructing, opening.name, resolved, pool, opened);

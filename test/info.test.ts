@@ -151,6 +151,26 @@ title=Two
       code: 'ERR_NO_VIDEO',
     });
   });
+
+  testOf('upright.mp4')('of the video stream in a language', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'rushes-info-'));
+    try {
+      const path = join(directory, 'languages.mkv');
+      await ffmpeg([
+        ...['-i', clip('upright.mp4'), '-i', clip('odd-size.mp4'), '-map', '0:v'],
+        ...['-map', '1:v', '-c', 'copy', '-metadata:s:v:0', 'language=eng'],
+        ...['-metadata:s:v:1', 'language=fre', path],
+      ]);
+      expect(await probe(path, { language: 'eng' })).toMatchObject({ width: 96 });
+      expect(await probe(path, { language: 'fre' })).toMatchObject({ width: 161 });
+      await expect(probe(path, { language: 'ger' })).rejects.toMatchObject({
+        code: 'ERR_NO_VIDEO',
+      });
+      await expect(probe(path, { language: 'German!' })).rejects.toThrow(TypeError);
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  });
 });
 
 ffmpegTest('a picture attached to a film is not taken for the film', async () => {

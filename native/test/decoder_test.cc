@@ -31,7 +31,7 @@ std::string clip(const std::string& name) {
 /// A decoder with its interrupt, opened on a clip.
 struct Opened {
   explicit Opened(const std::string& path, bool skipErrors = false)
-      : decoder({path, -1, 2, skipErrors}, interrupt) {
+      : decoder({path, {}, 2, skipErrors}, interrupt) {
     decoder.open();
   }
   Interrupt interrupt;

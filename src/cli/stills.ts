@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { basename, extname, join } from 'node:path';
 import type { Frame } from '../index.ts';
@@ -70,8 +71,7 @@ export class StillWriter implements FrameConsumer {
   }
 
   async #write(path: string, { data, width, height }: Frame): Promise<void> {
-    // Only here, because loading it takes longer than probing a file.
-    const { default: sharp } = await import('sharp');
+    const sharp = loadSharp();
     const picture = sharp(data, { raw: { width, height, channels: 3 } });
     const { format, quality } = this.#options;
     await replaceFile(path, (temporary) =>
@@ -98,4 +98,12 @@ export function stillNames(sources: readonly string[]): string[] {
     taken.add(name);
     return name;
   });
+}
+
+/**
+ * Only when needed, because loading it takes longer than probing a file; and not with
+ * `import()`, for which Node 20.11 prints a warning about JSON modules.
+ */
+function loadSharp(): typeof import('sharp').default {
+  return createRequire(import.meta.url)('sharp');
 }

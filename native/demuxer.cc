@@ -162,7 +162,10 @@ bool Demuxer::read(Packet& packet) {
     packet.unref();
     if (input_) input_->forgetRefusal();
     const int result = av_read_frame(context_.get(), packet.get());
-    interrupt_.check();
+    if (interrupt_.requested()) {
+      order_.reset();  // whatever was read is lost
+      interrupt_.check();
+    }
     if (result == AVERROR(EAGAIN)) continue;
     if (result < 0) checkInput();
     if (result == AVERROR_EOF) {

@@ -302,6 +302,24 @@ describe('ended at any moment', () => {
     );
   }
 
+  testOf('size-change.h264')(
+    'a search right after an abort misses no packet that was read in between',
+    async () => {
+      const table = await tableOf('size-change.h264');
+      await using video = await openVideo(clip('size-change.h264'), OPTIONS);
+      for (let round = 0; round < 60; round++) {
+        const controller = new AbortController();
+        const { signal } = controller;
+        const pass = digests(video.frames({ start: 0.03, signal })).catch(() => []);
+        await until({ milliseconds: round % 6 });
+        controller.abort();
+        await pass;
+        const at: Place = { part: (round % 9) / 10, inside: 0, way: 'pts' };
+        await table.expectCall(video, { kind: 'frameAt', at });
+      }
+    },
+  );
+
   test('leaves no rejection unhandled', () => {
     expect(unhandled).toEqual([]);
   });

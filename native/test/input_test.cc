@@ -105,7 +105,7 @@ ReadResult readOne(Decoder& decoder) {
 
 Pass readAll(Source source) {
   Interrupt interrupt;
-  Decoder decoder({std::move(source), -1, 2, false}, interrupt);
+  Decoder decoder({std::move(source), {}, 2, false}, interrupt);
   try {
     decoder.open();
   } catch (const Error& error) {

@@ -171,7 +171,8 @@ template <typename Step>
 ReadResult Decoder::collect(size_t capacity, Step step) {
   ReadResult result;
   if (!selector_) {
-    throw Error(ErrorCode::kFfmpeg, "read: No pass was begun");
+    // Posted behind the beginning of a pass that failed.
+    throw Error(ErrorCode::kIo, "read: No pass was begun");
   }
   if (pendingError_) {
     done_ = true;

@@ -102,7 +102,7 @@ PixelLayout layoutOf(OutputFormat format) {
 /// one that people know: of 8-bit 4:2:0, from whatever tool they use.
 bool isCommon(AVPixelFormat format) {
   return format == AV_PIX_FMT_YUV420P || format == AV_PIX_FMT_NV12 ||
-         format == AV_PIX_FMT_NV21 || format == AV_PIX_FMT_YUVA420P;
+         format == AV_PIX_FMT_NV21;
 }
 
 /// swscale's flags. Conversions without scaling use those of the ffmpeg tool,

@@ -1,7 +1,9 @@
+import { join } from 'node:path';
 import { expect } from 'vitest';
 import { openVideo } from '../src/index.ts';
-import { ffmpeg } from './helpers/ffmpeg.ts';
+import { ffmpeg, ffmpegTest } from './helpers/ffmpeg.ts';
 import { mediaFile, mediaTest } from './helpers/media.ts';
+import { temporaryDirectory } from './helpers/temporary.ts';
 
 /** Mean of all bytes. */
 function mean(data: Uint8Array): number {
@@ -46,6 +48,31 @@ mediaTest('without tone mapping the signal is that of the ffmpeg tool', async ()
   const frame = await video.frameAt({ index: 0 });
   expect(Buffer.from(frame.data).equals(wanted)).toBe(true);
 });
+
+const directory = temporaryDirectory();
+
+for (const format of ['yuva420p', 'yuva422p10le', 'bgra', 'gbrp16le'] as const) {
+  ffmpegTest(
+    `${format} is converted as ffmpeg does it accurately, alpha too`,
+    async () => {
+      const path = join(directory, `${format}.mkv`);
+      await ffmpeg([
+        ...['-y', '-f', 'lavfi', '-i', 'testsrc2=s=97x64:r=5:d=0.4', '-vf'],
+        `format=rgba,geq=r='r(X,Y)':g='g(X,Y)':b='b(X,Y)':a='X*2',format=${format}`,
+        ...['-c:v', 'ffv1', path],
+      ]);
+      for (const pixelFormat of ['rgb24', 'rgba', 'bgr24'] as const) {
+        await using video = await openVideo(path, { pixelFormat });
+        const wanted = await ffmpeg([
+          ...['-i', path, '-frames:v', '1', '-pix_fmt', pixelFormat, '-f', 'rawvideo'],
+          ...['-sws_flags', 'bicubic+accurate_rnd+full_chroma_int+full_chroma_inp', '-'],
+        ]);
+        const { data } = await video.frameAt({ index: 0 });
+        expect(Buffer.from(data).equals(wanted)).toBe(true);
+      }
+    },
+  );
+}
 
 mediaTest('standard dynamic range is left alone', async () => {
   const path = mediaFile('media/bikes.mp4');

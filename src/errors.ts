@@ -19,6 +19,7 @@
  * | `ERR_ADDON` | the native addon could not be loaded |
  * | `ERR_FFMPEG` | any other failure of an FFmpeg call; `avCode` says which |
  * | `ERR_NOT_SEEKABLE` | a stream would have to be read again, or its format needs going back |
+ * | `ERR_DEPENDENCY` | a package that this needs (sharp, for pictures) could not be loaded |
  */
 export type MediaErrorCode =
   | 'ERR_NOT_FOUND'
@@ -36,7 +37,8 @@ export type MediaErrorCode =
   | 'ERR_CLOSED'
   | 'ERR_ADDON'
   | 'ERR_FFMPEG'
-  | 'ERR_NOT_SEEKABLE';
+  | 'ERR_NOT_SEEKABLE'
+  | 'ERR_DEPENDENCY';
 
 /** What {@link MediaError} knows beside its code and message. */
 export interface MediaErrorDetails {

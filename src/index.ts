@@ -9,6 +9,12 @@ export type {
   Shot,
 } from './analysis.ts';
 export { type AnalyzeOptions, type AnalyzeProgress, analyze } from './analyze.ts';
+export {
+  type ContactSheet,
+  type ContactSheetOptions,
+  contactSheet,
+  type SheetCell,
+} from './contact-sheet.ts';
 export { MediaError, type MediaErrorCode } from './errors.ts';
 export type { Frame, PixelFormat } from './frame.ts';
 export type { FrameAddress, FrameIndex } from './frame-index.ts';
@@ -23,6 +29,18 @@ export type {
 } from './info.ts';
 export { hashDistance } from './measures.ts';
 export type { FrameSelection, OpenOptions, OutOfRange, VideoSource } from './options.ts';
+export {
+  type EncodeOptions,
+  encodePicture,
+  type Picture,
+  type PictureFormat,
+  type PictureSourceOptions,
+  type Thumbnail,
+  type ThumbnailOptions,
+  type ThumbnailsOptions,
+  thumbnail,
+  thumbnails,
+} from './pictures.ts';
 export { probe } from './probe.ts';
 export {
   type AddressOptions,

@@ -83,11 +83,12 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
   readonly decodePath: DecodePath;
   /** Size of the frames that iterations yield, in pixels; for `native`, of the first. */
   readonly frameSize: { readonly width: number; readonly height: number };
+  /** Layout of the frames that iterations yield, as it was asked for. */
+  readonly pixelFormat: PixelFormat;
   /** What `onDecodeError: 'skip'` went past, oldest first; at most 1000 are kept. */
   readonly errors: readonly MediaError[];
 
   readonly #pool: DecoderPool;
-  readonly #options: ResolvedOpenOptions;
   readonly #output: NativeOutput;
   /** Decoders that know the index. */
   readonly #indexed = new WeakSet<NativeDecoder>();
@@ -105,7 +106,6 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
   ) {
     if (key !== constructing) throw new TypeError('call openVideo() to get a Video');
     this.#pool = pool;
-    this.#options = options;
     this.#info = completeInfo(source, opened);
     this.decodePath = {
       backend: 'native',
@@ -117,6 +117,7 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
     };
     const { pixelFormat, toneMap } = options;
     const native = pixelFormat === 'native';
+    this.pixelFormat = pixelFormat;
     this.#output = { ...resolveGeometry(this.info, options), pixelFormat, toneMap };
     const { width, height } = native ? this.info : this.#output;
     this.frameSize = { width, height };
@@ -389,7 +390,7 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
 
   #toFrames(read: NativeRead, buffers: ArrayBuffer[], rows: Float64Array): Frame[] {
     const { num, den } = this.info.timeBase;
-    const native = this.#options.pixelFormat === 'native';
+    const native = this.pixelFormat === 'native';
     const frames: Frame[] = [];
     for (let i = 0; i < read.count; i++) {
       const column = (name: keyof typeof FRAME_ROW) =>
@@ -404,7 +405,7 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
         height: native ? column('height') : this.frameSize.height,
         pixelFormat: native
           ? (read.formats[column('format')] as string)
-          : this.#options.pixelFormat,
+          : this.pixelFormat,
         pts: column('pts'),
         time: (column('pts') * num) / den,
         duration: (column('duration') * num) / den,

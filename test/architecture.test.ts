@@ -17,6 +17,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['video'],
   ['probe'],
   ['pictures'],
+  ['contact-sheet'],
   ['memory-monitor', 'memory-sources', 'analysis-cache', 'cache/'],
   ['analyze'],
   ['hardware', 'parameters', 'decode-benchmark', 'exports/', 'clips'],

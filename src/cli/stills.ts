@@ -1,7 +1,7 @@
-import { createRequire } from 'node:module';
+import { writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { basename, extname, join } from 'node:path';
-import type { Frame } from '../index.ts';
+import { encodePicture, type Frame } from '../index.ts';
 import { count, printable } from './format.ts';
 import type { FrameConsumer } from './frame-consumer.ts';
 import { type Output, replaceFile } from './output.ts';
@@ -70,15 +70,11 @@ export class StillWriter implements FrameConsumer {
     await Promise.allSettled(this.#underWay);
   }
 
-  async #write(path: string, { data, width, height }: Frame): Promise<void> {
-    const sharp = loadSharp();
-    const picture = sharp(data, { raw: { width, height, channels: 3 } });
+  async #write(path: string, frame: Frame): Promise<void> {
     const { format, quality } = this.#options;
-    await replaceFile(path, (temporary) =>
-      picture
-        .toFormat(format === 'jpg' ? 'jpeg' : format, quality ? { quality } : {})
-        .toFile(temporary),
-    );
+    const options = { format: format === 'jpg' ? 'jpeg' : format, quality } as const;
+    const { data } = await encodePicture(frame, options);
+    await replaceFile(path, (temporary) => writeFile(temporary, data));
   }
 }
 
@@ -98,12 +94,4 @@ export function stillNames(sources: readonly string[]): string[] {
     taken.add(name);
     return name;
   });
-}
-
-/**
- * Only when needed, because loading it takes longer than probing a file; and not with
- * `import()`, for which Node 20.11 prints a warning about JSON modules.
- */
-function loadSharp(): typeof import('sharp').default {
-  return createRequire(import.meta.url)('sharp');
 }

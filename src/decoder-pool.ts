@@ -1,4 +1,5 @@
 /** The addon's decoders of one video: opening, lending, reading ahead, closing. */
+import { onAbort } from './abort.ts';
 import { MediaError } from './errors.ts';
 import {
   loadAddon,
@@ -39,6 +40,7 @@ export class DecoderPool {
   readonly #source: OpenedSource;
   readonly #options: PoolOptions;
   readonly #signal: AbortSignal | undefined;
+  readonly #stopListening: () => void;
   readonly #all = new Set<NativeDecoder>();
   readonly #idle: NativeDecoder[] = [];
   readonly #underWay = new Set<Promise<unknown>>();
@@ -52,10 +54,8 @@ export class DecoderPool {
     this.#source = source;
     this.#options = options;
     this.#signal = signal;
-    signal?.addEventListener('abort', this.#onAbort, { once: true });
+    this.#stopListening = onAbort(signal, () => void this.close());
   }
-
-  readonly #onAbort = (): void => void this.close();
 
   /** Opens the first decoder. */
   async open(): Promise<NativeInfo> {
@@ -92,8 +92,7 @@ export class DecoderPool {
     signal?.throwIfAborted();
     const decoder = await this.take();
     let finished = false;
-    const cancel = () => decoder.cancel();
-    signal?.addEventListener('abort', cancel, { once: true });
+    const stopListening = onAbort(signal, () => decoder.cancel());
     try {
       signal?.throwIfAborted();
       const started = this.track(start(decoder));
@@ -118,7 +117,7 @@ export class DecoderPool {
       signal?.throwIfAborted();
       throw this.explain(error);
     } finally {
-      signal?.removeEventListener('abort', cancel);
+      stopListening();
       if (!finished) decoder.cancel();
       this.giveBack(decoder);
     }
@@ -145,7 +144,7 @@ export class DecoderPool {
   /** Stops what is under way and frees everything. */
   async close(): Promise<void> {
     this.#closed = true;
-    this.#signal?.removeEventListener('abort', this.#onAbort);
+    this.#stopListening();
     for (const decoder of this.#all) this.track(decoder.close());
     this.#all.clear();
     this.#idle.length = 0;

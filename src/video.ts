@@ -1,4 +1,5 @@
 /** An open video: frames as async iterators, fed by the addon's decode threads. */
+import { onAbort } from './abort.ts';
 import { DecoderPool } from './decoder-pool.ts';
 import type { MediaError } from './errors.ts';
 import type { Frame, PixelFormat } from './frame.ts';
@@ -207,8 +208,7 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
     signal?.throwIfAborted();
     if (this.#index !== undefined) return this.#index;
     const decoder = await this.#pool.take();
-    const cancel = () => decoder.cancel();
-    signal?.addEventListener('abort', cancel, { once: true });
+    const stopListening = onAbort(signal, () => decoder.cancel());
     try {
       signal?.throwIfAborted();
       const made = await this.#pool.track(decoder.index());
@@ -228,7 +228,7 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
       signal?.throwIfAborted();
       throw this.#pool.explain(error);
     } finally {
-      signal?.removeEventListener('abort', cancel);
+      stopListening();
       this.#pool.giveBack(decoder);
     }
   }

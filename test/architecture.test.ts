@@ -7,7 +7,16 @@ const SRC = join(ROOT, 'src');
 
 /** Lowest first: a file imports from its own layer and from those before it. */
 const LAYERS: readonly (readonly string[])[] = [
-  ['errors', 'rational', 'frame', 'info', 'analysis', 'measures', 'node-gyp-build.d'],
+  [
+    'errors',
+    'rational',
+    'frame',
+    'info',
+    'analysis',
+    'measures',
+    'abort',
+    'node-gyp-build.d',
+  ],
   ['geometry', 'detectors/'],
   ['native', 'backend', 'backends/'],
   ['frame-index'],

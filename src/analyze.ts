@@ -7,6 +7,8 @@ import {
   type AnalysisOptionsUsed,
   type Sample,
 } from './analysis.ts';
+import { AnalysisCache } from './analysis-cache.ts';
+import { type AnalysisRequest, resolveAnalysisRequest } from './analyze-options.ts';
 import { CutDetector, type DecidedFrame } from './detectors/cuts.ts';
 import { segmentsFrom } from './detectors/segments.ts';
 import { shotsFrom } from './detectors/shots.ts';
@@ -14,14 +16,7 @@ import type { MediaError } from './errors.ts';
 import { resolveGeometry } from './geometry.ts';
 import { formatHash, motion, quality } from './measures.ts';
 import { FLAG_KEY_FRAME, FLAG_SAMPLED, MEASURE_ROW } from './native.ts';
-import {
-  checkBoolean,
-  checkInteger,
-  checkPositive,
-  checkSignal,
-  checkTime,
-  type VideoSource,
-} from './options.ts';
+import { checkSignal, type VideoSource } from './options.ts';
 import { openVideo, type Video } from './video.ts';
 
 /** How far an analysis is. */
@@ -39,25 +34,18 @@ export interface AnalyzeProgress {
 }
 
 /** How to analyse. */
-export interface AnalyzeOptions {
-  /** Samples per second. Default 2. */
-  fps?: number | undefined;
-  /** Samples are measured inside `width` × `height` pixels, never enlarged. Default 640 × 360. */
-  width?: number | undefined;
-  height?: number | undefined;
-  /** Range in seconds on the stream's own clock, half-open. Default: the whole file. */
-  start?: number | undefined;
-  end?: number | undefined;
-  /** Look for cuts, for which every frame is compared with the one before. Default true. */
-  cuts?: boolean | undefined;
-  /** Which video stream of the container, by index. Default: the best by FFmpeg's rules. */
-  streamIndex?: number | undefined;
+export interface AnalyzeOptions extends AnalysisRequest {
   /** Decoder threads; 0, the default, is one per core. */
   threads?: number | undefined;
   /** Ends the analysis, which rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
-  /** Called some times a second while frames are decoded. */
+  /** Called some times a second while frames are decoded; not at all for a result from the cache. */
   onProgress?: ((progress: AnalyzeProgress) => void) | undefined;
+  /**
+   * Takes the result from there if it is known, and puts it there if it is complete. Several callers that want the same at the same time cause
+   * one analysis. The result is frozen then. Streams are always analysed. Default: none.
+   */
+  cache?: AnalysisCache | undefined;
 }
 
 /** Milliseconds between two calls of `onProgress`. */
@@ -75,9 +63,38 @@ export async function analyze(
   source: VideoSource,
   options: AnalyzeOptions = {},
 ): Promise<Analysis> {
+  return (await analyzeThrough(source, options)).analysis;
+}
+
+/**
+ * {@link analyze}, and whether the result was there already: from the cache, or from another caller who was making it.
+ *
+ * @internal
+ */
+export async function analyzeThrough(
+  source: VideoSource,
+  options: AnalyzeOptions = {},
+): Promise<{ analysis: Analysis; cached: boolean }> {
   const used = resolveAnalyzeOptions(options);
   const signal = checkSignal(options.signal);
-  const { streamIndex, threads } = options;
+  const { cache } = options;
+  if (cache === undefined) {
+    return { analysis: await makeAnalysis(source, options, used), cached: false };
+  }
+  if (!(cache instanceof AnalysisCache)) {
+    throw new TypeError(`cache must be an AnalysisCache, got ${String(cache)}`);
+  }
+  return cache.analysisOf(source, options, signal, (unchanging) =>
+    makeAnalysis(unchanging, options, used),
+  );
+}
+
+async function makeAnalysis(
+  source: VideoSource,
+  options: AnalyzeOptions,
+  used: AnalysisOptionsUsed,
+): Promise<Analysis> {
+  const { streamIndex, threads, signal } = options;
   await using video = await openVideo(source, {
     streamIndex,
     threads,
@@ -117,22 +134,10 @@ export async function analyze(
 
 /** @throws {TypeError | RangeError} naming the option */
 function resolveAnalyzeOptions(options: AnalyzeOptions): AnalysisOptionsUsed {
-  const start = checkTime('start', options.start) ?? null;
-  const end = checkTime('end', options.end) ?? null;
-  if (start !== null && end !== null && end <= start) {
-    throw new RangeError(`end must be after start, got ${start} to ${end}`);
-  }
   if (options.onProgress !== undefined && typeof options.onProgress !== 'function') {
     throw new TypeError(`onProgress must be a function, got ${options.onProgress}`);
   }
-  return {
-    fps: checkPositive('fps', options.fps) ?? 2,
-    width: checkInteger('width', options.width, 16, 4096) ?? 640,
-    height: checkInteger('height', options.height, 16, 4096) ?? 360,
-    start,
-    end,
-    cuts: checkBoolean('cuts', options.cuts) ?? true,
-  };
+  return resolveAnalysisRequest(options);
 }
 
 /** A sample that still lacks its scene score. */

@@ -8,7 +8,14 @@ export type {
   Segment,
   Shot,
 } from './analysis.ts';
+export {
+  AnalysisCache,
+  type AnalysisCacheOptions,
+  type CacheStats,
+  type CacheVerification,
+} from './analysis-cache.ts';
 export { type AnalyzeOptions, type AnalyzeProgress, analyze } from './analyze.ts';
+export type { AnalysisRequest } from './analyze-options.ts';
 export {
   type ContactSheet,
   type ContactSheetOptions,
@@ -28,7 +35,14 @@ export type {
   VideoInfo,
 } from './info.ts';
 export { hashDistance } from './measures.ts';
-export type { FrameSelection, OpenOptions, OutOfRange, VideoSource } from './options.ts';
+export type {
+  FrameIndexCache,
+  FrameIndexSlot,
+  FrameSelection,
+  OpenOptions,
+  OutOfRange,
+  VideoSource,
+} from './options.ts';
 export {
   type EncodeOptions,
   encodePicture,

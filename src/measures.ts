@@ -6,6 +6,12 @@
  * that the order of summing does not matter.
  */
 
+/**
+ * Counts up with every change that gives an analysis other numbers, in a measure, here and in `native/measure.cc`, or in a detector: cached
+ * analyses of the versions before are then left alone. A change of shape raises `ANALYSIS_SCHEMA`, one of the frame index this, too.
+ */
+export const MEASURE_VERSION = 1;
+
 /** One plane of 8-bit samples. */
 export interface Plane {
   /** `[height, stride]`, row by row. */

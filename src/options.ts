@@ -4,7 +4,7 @@ import { isAbsolute, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { types } from 'node:util';
 import type { PixelFormat } from './frame.ts';
-import type { FrameAddress } from './frame-index.ts';
+import type { FrameAddress, FrameIndex } from './frame-index.ts';
 import type { Fit, GeometryOptions } from './geometry.ts';
 
 /**
@@ -57,6 +57,26 @@ export interface OpenOptions {
   onDecodeError?: 'throw' | 'skip' | undefined;
   /** Ends opening and every later read, and closes the video. */
   signal?: AbortSignal | undefined;
+  /** An `AnalysisCache`: frame indexes of files are taken from it, and put into it. Default: none. */
+  cache?: FrameIndexCache | undefined;
+}
+
+/** Where frame indexes are kept, as `openVideo` needs it: an `AnalysisCache`. */
+export interface FrameIndexCache {
+  /**
+   * The place for the index of the file that is at `path` now, before it is opened.
+   *
+   * @param request what decides which frames there are, as JSON
+   */
+  frameIndexSlot(path: string, request: object): Promise<FrameIndexSlot>;
+}
+
+/** The place for one frame index. Neither call fails because the cache does. */
+export interface FrameIndexSlot {
+  /** `undefined` if there is none, or the file is not the same any more. @throws the signal's reason */
+  get(signal: AbortSignal | undefined): Promise<FrameIndex | undefined>;
+  /** After `get`: keeps an index if the file is still the same. `container` is `info.container`. */
+  set(index: FrameIndex, container: string): Promise<void>;
 }
 
 /** Which frames an iteration yields. All times are seconds on the stream's own clock. */
@@ -99,6 +119,7 @@ export interface ResolvedOpenOptions extends GeometryOptions {
   threads: number;
   onDecodeError: 'throw' | 'skip';
   signal: AbortSignal | undefined;
+  cache: FrameIndexCache | undefined;
 }
 
 /** What an iteration makes of {@link FrameSelection}. */
@@ -258,7 +279,16 @@ export function resolveOpenOptions(options: OpenOptions): ResolvedOpenOptions {
     onDecodeError:
       checkChoice('onDecodeError', options.onDecodeError, ['throw', 'skip']) ?? 'throw',
     signal: checkSignal(options.signal),
+    cache: checkCache(options.cache),
   };
+}
+
+function checkCache(value: unknown): FrameIndexCache | undefined {
+  const { frameIndexSlot } = (value ?? {}) as Partial<FrameIndexCache>;
+  if (value === undefined || typeof frameIndexSlot === 'function') {
+    return value as FrameIndexCache | undefined;
+  }
+  throw new TypeError(`cache must be an AnalysisCache, got ${show(value)}`);
 }
 
 export function checkOutOfRange(value: unknown): OutOfRange {

@@ -29,6 +29,7 @@ import {
   checkInteger,
   checkOutOfRange,
   checkSignal,
+  type FrameIndexSlot,
   type FrameSelection,
   type OpenOptions,
   type OutOfRange,
@@ -93,6 +94,7 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
   readonly #output: NativeOutput;
   /** Decoders that know the index. */
   readonly #indexed = new WeakSet<NativeDecoder>();
+  readonly #indexSlot: FrameIndexSlot | undefined;
   #info: VideoInfo;
   #index: FrameIndex | undefined;
   #frameBytes: number;
@@ -104,9 +106,11 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
     options: ResolvedOpenOptions,
     pool: DecoderPool,
     opened: NativeInfo,
+    indexSlot: FrameIndexSlot | undefined,
   ) {
     if (key !== constructing) throw new TypeError('call openVideo() to get a Video');
     this.#pool = pool;
+    this.#indexSlot = indexSlot;
     this.#info = completeInfo(source, opened);
     this.decodePath = {
       backend: 'native',
@@ -199,7 +203,7 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
 
   /**
    * Where every frame is, found by reading all packets and decoding none (but where packets do not say when frames are shown:
-   * `source` tells). Made once and kept.
+   * `source` tells). Made once and kept, in the `cache` that the video was opened with, too.
    *
    * @throws {MediaError} as {@link Video.frames}
    */
@@ -211,18 +215,18 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
     const stopListening = onAbort(signal, () => decoder.cancel());
     try {
       signal?.throwIfAborted();
-      const made = await this.#pool.track(decoder.index());
-      const rows = new ArrayBuffer(made.frames * INDEX_ROW.length * 8);
-      decoder.indexRows(rows);
-      this.#indexed.add(decoder);
-      const { timeBase } = this.info;
-      const index = indexFromRows(new Float64Array(rows), timeBase, made.fromPackets);
+      const kept = await this.#indexSlot?.get(signal);
+      const index = kept ?? (await this.#makeIndex(decoder));
       this.#index = index;
       this.#info = {
         ...this.info,
         frameCount: index.length,
         frameCountSource: 'counted',
       };
+      // One that had to step over damage is no better than that run was.
+      if (kept === undefined && this.errors.length === 0) {
+        await this.#indexSlot?.set(index, this.info.container);
+      }
       return index;
     } catch (error) {
       signal?.throwIfAborted();
@@ -231,6 +235,15 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
       stopListening();
       this.#pool.giveBack(decoder);
     }
+  }
+
+  async #makeIndex(decoder: NativeDecoder): Promise<FrameIndex> {
+    const made = await this.#pool.track(decoder.index());
+    const rows = new ArrayBuffer(made.frames * INDEX_ROW.length * 8);
+    decoder.indexRows(rows);
+    this.#indexed.add(decoder);
+    const { timeBase } = this.info;
+    return indexFromRows(new Float64Array(rows), timeBase, made.fromPackets);
   }
 
   /**
@@ -429,8 +442,13 @@ export async function openVideo(
 ): Promise<Video> {
   const resolved = resolveOpenOptions(options);
   const opening = openSource(source);
-  const { streamIndex, language, threads, onDecodeError, signal } = resolved;
+  const { streamIndex, language, threads, onDecodeError, signal, cache } = resolved;
   const skipErrors = onDecodeError === 'skip';
+  const { native: path } = opening;
+  const request = { streamIndex, language };
+  // Before it is opened: should it be replaced by another file, the index is not this one's.
+  const indexSlot =
+    typeof path === 'string' ? await cache?.frameIndexSlot(path, request) : undefined;
   const pool = new DecoderPool(
     opening,
     { streamIndex, language, threads, skipErrors },
@@ -438,7 +456,7 @@ export async function openVideo(
   );
   try {
     const opened = await pool.open();
-    return new Video(constructing, opening.name, resolved, pool, opened);
+    return new Video(constructing, opening.name, resolved, pool, opened, indexSlot);
   } catch (error) {
     await pool.close();
     throw error;

@@ -20,7 +20,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['geometry', 'detectors/'],
   ['native', 'backend', 'backends/'],
   ['frame-index'],
-  ['options'],
+  ['options', 'analyze-options'],
   ['sources'],
   ['decoder-pool'],
   ['video'],

@@ -1,0 +1,23 @@
+/** Where the cache lies unless somebody says otherwise. */
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+/**
+ * `RUSHES_CACHE_DIR`, or where the system keeps caches: `$XDG_CACHE_HOME/rushes` (by default `~/.cache/rushes`), `~/Library/Caches/rushes`,
+ * `%LOCALAPPDATA%\rushes\Cache`.
+ *
+ * Source: XDG Base Directory Specification 0.8, which has relative paths ignored; Apple's File System Programming Guide; Microsoft's KNOWNFOLDERID.
+ */
+export function defaultDirectory(
+  env: NodeJS.ProcessEnv = process.env,
+  platform: NodeJS.Platform = process.platform,
+): string {
+  const { RUSHES_CACHE_DIR, LOCALAPPDATA, XDG_CACHE_HOME } = env;
+  if (RUSHES_CACHE_DIR) return resolve(RUSHES_CACHE_DIR);
+  if (platform === 'win32') {
+    return join(LOCALAPPDATA || join(homedir(), 'AppData', 'Local'), 'rushes', 'Cache');
+  }
+  if (platform === 'darwin') return join(homedir(), 'Library', 'Caches', 'rushes');
+  const base = XDG_CACHE_HOME?.startsWith('/') ? XDG_CACHE_HOME : undefined;
+  return join(base ?? join(homedir(), '.cache'), 'rushes');
+}

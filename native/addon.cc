@@ -12,6 +12,7 @@
 #include "input.h"
 #include "interrupt.h"
 #include "measure.h"
+#include "memory_account.h"
 #include "promise_worker.h"
 #include "work_thread.h"
 
@@ -246,8 +247,7 @@ class JsMemory : public Napi::ObjectWrap<JsMemory> {
     const auto array = info[0].As<Napi::Uint8Array>();
     const std::span bytes(array.Data(), array.ByteLength());
     try {
-      bytes_ = std::make_shared<const std::vector<uint8_t>>(
-          bytes.begin(), bytes.end());
+      bytes_ = std::make_shared<const Bytes>(bytes.begin(), bytes.end());
     } catch (const std::bad_alloc&) {
       const Error error(ErrorCode::kOutOfMemory, "Cannot allocate memory");
       throw Napi::Error(info.Env(), toJs(info.Env(), error));
@@ -665,6 +665,10 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports["Memory"] = memory;
   exports["Stream"] = stream;
   exports["versions"] = Napi::Function::New(env, versions);
+  exports["nativeBytes"] =
+      Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
+        return toJs(info.Env(), nativeBytes());
+      });
   exports["measureFrames"] = Napi::Function::New(env, measureFrames);
   return exports;
 }

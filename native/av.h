@@ -46,6 +46,7 @@ using FormatContextPtr =
     std::unique_ptr<AVFormatContext, FreeWith<avformat_close_input>>;
 using CodecContextPtr =
     std::unique_ptr<AVCodecContext, FreeWith<avcodec_free_context>>;
+using BufferPtr = std::unique_ptr<AVBufferRef, FreeWith<av_buffer_unref>>;
 using SwsContextPtr = std::unique_ptr<SwsContext, FreeSws>;
 
 /// Owns one AVPacket and the buffer it refers to. Move-only.

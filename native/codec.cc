@@ -2,6 +2,9 @@
 
 #include <string>
 
+#include "compat.h"
+#include "memory_account.h"
+
 namespace rushes {
 
 namespace {
@@ -11,6 +14,37 @@ namespace {
 bool ignoresSkipFrame(AVCodecID codec) {
   return codec == AV_CODEC_ID_VP8 || codec == AV_CODEC_ID_VP9 ||
          codec == AV_CODEC_ID_AV1;
+}
+
+/// Takes a counted buffer out of the account when its last reference goes.
+void freeCounted(void* opaque, uint8_t*) {
+  const BufferPtr buffer(static_cast<AVBufferRef*>(opaque));
+  accountBytes(-static_cast<int64_t>(buffer->size));
+}
+
+/// Puts the frame's buffers into the account for as long as anyone refers to
+/// them: each is wrapped in one that tells. What cannot be wrapped for want of
+/// memory is not counted.
+void countBuffers(AVFrame& frame) {
+  // Surfaces of a device are not this process's memory.
+  if (frame.hw_frames_ctx != nullptr) return;
+  for (AVBufferRef*& buffer : frame.buf) {
+    if (buffer == nullptr) break;
+    const int flags =
+        av_buffer_is_writable(buffer) != 0 ? 0 : AV_BUFFER_FLAG_READONLY;
+    AVBufferRef* counted = av_buffer_create(
+        buffer->data, buffer->size, freeCounted, buffer, flags);
+    if (counted == nullptr) break;
+    accountBytes(static_cast<int64_t>(buffer->size));
+    buffer = counted;
+  }
+}
+
+/// AVCodecContext::get_buffer2: FFmpeg's own, counted. Called by frame threads.
+int getCountedBuffers(AVCodecContext* context, AVFrame* frame, int flags) {
+  const int result = avcodec_default_get_buffer2(context, frame, flags);
+  if (result >= 0) countBuffers(*frame);
+  return result;
 }
 
 }  // namespace
@@ -38,6 +72,12 @@ Codec::Codec(const AVStream& stream, int threads, bool keyFramesOnly)
     context_->skip_frame = AVDISCARD_NONKEY;
     keyPacketsOnly_ = ignoresSkipFrame(id);
   }
+  // Note [Native bytes]
+  countsReceived_ = (decoder->capabilities & AV_CODEC_CAP_DR1) == 0;
+  if (!countsReceived_) {
+    context_->get_buffer2 = getCountedBuffers;
+    compat::allowCallbacksFromAnyThread(*context_);
+  }
   LogCapture log;
   check(avcodec_open2(context_.get(), decoder, nullptr), "avcodec_open2");
 }
@@ -57,7 +97,10 @@ bool Codec::receive(Demuxer& demuxer, Frame& frame) {
   LogCapture log;
   for (;;) {
     const int result = avcodec_receive_frame(context_.get(), frame.get());
-    if (result >= 0) return true;
+    if (result >= 0) {
+      if (countsReceived_) countBuffers(*frame);
+      return true;
+    }
     if (result == AVERROR_EOF) return false;
     if (result != AVERROR(EAGAIN)) fail(result, "avcodec_receive_frame");
     send(demuxer);

@@ -38,6 +38,8 @@ class Codec {
   std::optional<double> packetTime_;
   bool keyPacketsOnly_ = false;
   bool draining_ = false;
+  /// The decoder allocates its frames itself; they are counted as they come.
+  bool countsReceived_ = false;
 };
 
 }  // namespace rushes

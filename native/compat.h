@@ -20,6 +20,8 @@ extern "C" {
 /// AV_FRAME_FLAG_KEY took over from AVFrame::key_frame: 6.1.
 #define RUSHES_HAS_FRAME_FLAG_KEY \
   (LIBAVUTIL_VERSION_INT >= AV_VERSION_INT(58, 7, 100))
+/// AVCodecContext::thread_safe_callbacks went, being always on: 6.0.
+#define RUSHES_HAS_THREAD_SAFE_CALLBACKS (LIBAVCODEC_VERSION_MAJOR < 60)
 
 namespace rushes::compat {
 
@@ -55,6 +57,19 @@ inline const int32_t* displayMatrix(const AVStream& stream) {
   return data != nullptr && size >= 9 * sizeof(int32_t)
              ? reinterpret_cast<const int32_t*>(data)
              : nullptr;
+#endif
+}
+
+/// Since 6.0 callbacks are always called from any thread. Before, FFmpeg takes
+/// turns for them unless told that they may be.
+inline void allowCallbacksFromAnyThread(AVCodecContext& context) {
+#if RUSHES_HAS_THREAD_SAFE_CALLBACKS
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+  context.thread_safe_callbacks = 1;
+#pragma GCC diagnostic pop
+#else
+  static_cast<void>(context);
 #endif
 }
 

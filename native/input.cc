@@ -223,7 +223,7 @@ void StreamBuffer::close() {
     const std::lock_guard lock(mutex_);
     closed_ = true;
     count_ = 0;
-    std::vector<uint8_t>().swap(ring_);
+    Bytes().swap(ring_);
     call = takeWaiting();
   }
   arrived_.notify_one();

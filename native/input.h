@@ -13,11 +13,12 @@
 
 #include "av.h"
 #include "interrupt.h"
+#include "memory_account.h"
 
 namespace rushes {
 
 /// A whole file in memory, never changed; shared by all that read it.
-using SharedBytes = std::shared_ptr<const std::vector<uint8_t>>;
+using SharedBytes = std::shared_ptr<const Bytes>;
 
 /// Bytes on their way from a producer to the one demuxer that reads them, in
 /// a ring of fixed size: the producer has to wait where the reader is slow.
@@ -59,7 +60,7 @@ class StreamBuffer {
   const size_t capacity_;
   mutable std::mutex mutex_;
   std::condition_variable arrived_;
-  std::vector<uint8_t> ring_;
+  Bytes ring_;
   size_t first_ = 0;
   size_t count_ = 0;
   int64_t total_ = 0;

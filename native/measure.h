@@ -6,6 +6,8 @@
 #include <deque>
 #include <vector>
 
+#include "memory_account.h"
+
 namespace rushes {
 
 // Note [Exact measures]: everything here is summed in integers and divided once
@@ -107,7 +109,7 @@ class ChangeMeter {
 
   /// Newest first.
   std::deque<Thumbnail> thumbnails_;
-  std::vector<uint8_t> previous_;
+  Bytes previous_;
   int width_ = 0;
   int height_ = 0;
 };

@@ -131,6 +131,7 @@ void Image::allocate(AVPixelFormat format, int width, int height) {
       "av_image_get_buffer_size");
   // swscale's vector code may touch a little beyond the last row.
   buffer_.reset(static_cast<uint8_t*>(av_malloc(bytes + kAlignment)));
+  accounted_.set(buffer_ ? bytes + kAlignment : 0);
   checkAlloc(buffer_.get(), "av_malloc");
   check(
       av_image_fill_arrays(

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "av.h"
+#include "memory_account.h"
 #include "stream_info.h"
 #include "tone_map.h"
 
@@ -56,6 +57,7 @@ class Image {
     void operator()(uint8_t* buffer) const noexcept { av_free(buffer); }
   };
   std::unique_ptr<uint8_t, FreeBuffer> buffer_;
+  AccountedBytes accounted_;
   PlaneSet planes_;
   AVPixelFormat format_ = AV_PIX_FMT_NONE;
   int width_ = 0;

@@ -186,6 +186,8 @@ export interface NativeAddon {
   Stream: new () => NativeStream;
   /** Versions of the libraries that were loaded, and how FFmpeg was configured. */
   versions(): Record<string, string>;
+  /** Bytes that the addon holds outside of V8, of all environments of the process: Note [Native bytes] in memory_account.h. */
+  nativeBytes(): number;
   /**
    * Measures a series of frames as a pass does, every one as if it were sampled: for tests
    * against `measures.ts`. Fills the columns from `difference` on of one measure row each.

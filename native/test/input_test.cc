@@ -44,8 +44,8 @@ std::vector<uint8_t> contents(const std::string& name) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-SharedBytes shared(std::vector<uint8_t> bytes) {
-  return std::make_shared<const std::vector<uint8_t>>(std::move(bytes));
+SharedBytes shared(const std::vector<uint8_t>& bytes) {
+  return std::make_shared<const rushes::Bytes>(bytes.begin(), bytes.end());
 }
 
 std::vector<uint8_t> counting(size_t size) {

@@ -18,6 +18,21 @@ bool isPicture(const AVStream& stream) {
           (AV_DISPOSITION_ATTACHED_PIC | AV_DISPOSITION_TIMED_THUMBNAILS)) != 0;
 }
 
+/// Whether the packet is encrypted and nobody has decrypted it. The mov demuxer
+/// then hands on how it was done (ISO/IEC 23001-7); Matroska's tells the name of
+/// the key, and its packets are no data of the codec any more.
+bool isEncrypted(
+    const AVFormatContext& context, const AVStream& stream,
+    const AVPacket& packet) {
+  if (av_packet_get_side_data(&packet, AV_PKT_DATA_ENCRYPTION_INFO, nullptr)) {
+    return true;
+  }
+  // In capitals it would be somebody's tag.
+  return std::string_view(context.iformat->name).starts_with("matroska") &&
+         av_dict_get(
+             stream.metadata, "enc_key_id", nullptr, AV_DICT_MATCH_CASE);
+}
+
 bool isVideo(const AVStream& stream) {
   return stream.codecpar->codec_type == AVMEDIA_TYPE_VIDEO &&
          !isPicture(stream);
@@ -187,6 +202,10 @@ bool Demuxer::read(Packet& packet) {
     }
     check(result, "av_read_frame");
     if (packet->stream_index != stream_->index) continue;
+    if (isEncrypted(*context_, *stream_, *packet.get())) {
+      throw Error(
+          ErrorCode::kEncrypted, "av_read_frame: The stream is encrypted");
+    }
     corruptPacket_ = (packet->flags & AV_PKT_FLAG_CORRUPT) != 0;
     if (order_) ++*order_;
     return true;

@@ -32,7 +32,8 @@ class Demuxer {
   AVStream& stream() const noexcept { return *stream_; }
 
   /// The stream's next packet; false at the end of the file. Throws kTruncated
-  /// where the file ends before its own tables say it does.
+  /// where the file ends before its own tables say it does, and kEncrypted for
+  /// a packet that would have to be decrypted first.
   bool read(Packet& packet);
 
   /// Gives `packet`, the last one read, back: the next `read` returns it.

@@ -64,7 +64,6 @@ bool isFatal(ErrorCode code) noexcept {
     case ErrorCode::kAborted:
     case ErrorCode::kClosed:
     case ErrorCode::kOutOfMemory:
-    case ErrorCode::kEncrypted:
       return true;
     default:
       return false;

@@ -210,7 +210,9 @@ bool FrameReader::receive(Frame& frame) {
       return codec_->receive(*demuxer_, frame);
     } catch (const Error& error) {
       if (isFatal(error.code)) throw;
-      if (options_.skipErrors) {
+      if (error.code == ErrorCode::kEncrypted) {
+        fileError_ = error;  // the codec may hold frames of a clear beginning
+      } else if (options_.skipErrors) {
         errors_.push_back(error);
       } else if (demuxer_->brokeOff()) {
         // Not the damage that this did to the last packet.

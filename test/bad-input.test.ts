@@ -108,6 +108,29 @@ async function readAll(path: string, onDecodeError: 'throw' | 'skip') {
   return { frames, failure, errors: video.errors };
 }
 
+describe('an encrypted stream says that it is one', () => {
+  for (const name of ['encrypted.mp4', 'encrypted.mkv'] as const) {
+    testOf(name)(name, async () => {
+      expect((await probe(clip(name))).width).toBe(96);
+      for (const onDecodeError of ['throw', 'skip'] as const) {
+        await using video = await openVideo(clip(name), { onDecodeError });
+        const wanted = { code: 'ERR_ENCRYPTED', source: clip(name) };
+        await expect(video.frames().next()).rejects.toMatchObject(wanted);
+        await expect(video.frameAt(0)).rejects.toMatchObject(wanted);
+        await expect(analyze(clip(name))).rejects.toMatchObject(wanted);
+      }
+    });
+  }
+
+  for (const name of ['bipbop-cenc-video-10s.mp4', 'short-cenc.mp4']) {
+    mediaTest(name, async () => {
+      const { frames, failure } = await readAll(mediaFile(`broken/${name}`), 'skip');
+      expect(failure).toMatchObject({ code: 'ERR_ENCRYPTED' });
+      expect(frames).toEqual([]);
+    });
+  }
+});
+
 async function* one<T>(item: T): AsyncGenerator<T> {
   yield item;
 }

@@ -71,7 +71,10 @@ export const BAD_CLIPS = {
 /** Clips that lose something on the way. */
 export type DamagedClip = 'damaged.mp4' | 'truncated.mp4' | 'truncated.mkv';
 
-export type ClipName = GoodClip | keyof typeof BAD_CLIPS | DamagedClip;
+/** Clips whose packets nobody has decrypted. */
+export type EncryptedClip = 'encrypted.mp4' | 'encrypted.mkv';
+
+export type ClipName = GoodClip | keyof typeof BAD_CLIPS | DamagedClip | EncryptedClip;
 
 /** 0-based indices of the first frames of new shots in cuts.mp4, at 25 frames a second. */
 export const CUTS_AT = [60, 110, 170];

@@ -35,12 +35,36 @@ export type {
   VideoInfo,
 } from './info.ts';
 export { hashDistance } from './measures.ts';
+export {
+  type MemoryLevel,
+  type MemoryLevelChange,
+  MemoryMonitor,
+  type MemoryMonitorEvents,
+  type MemoryMonitorOptions,
+  type MemorySample,
+  type MemorySource,
+  type MemoryThresholds,
+  type ReliefOptions,
+} from './memory-monitor.ts';
+export type {
+  ContainerMemory,
+  HeapMemory,
+  HostMemory,
+  MemoryFigures,
+  MemoryReader,
+  MemoryStall,
+  ProcessMemory,
+} from './memory-sources.ts';
 export type {
   FrameIndexCache,
   FrameIndexSlot,
   FrameSelection,
+  FrameSelection,
+  OpenOptions,
   OpenOptions,
   OutOfRange,
+  OutOfRange,
+  VideoSource,
   VideoSource,
 } from './options.ts';
 export {

@@ -17,12 +17,26 @@ export {
 export { type AnalyzeOptions, type AnalyzeProgress, analyze } from './analyze.ts';
 export type { AnalysisRequest } from './analyze-options.ts';
 export {
+  type Clip,
+  type ClipOptions,
+  clipsFrom,
+  clipThumbnail,
+  type LoadClipOptions,
+  loadClip,
+} from './clips.ts';
+export {
   type ContactSheet,
   type ContactSheetOptions,
   contactSheet,
   type SheetCell,
 } from './contact-sheet.ts';
 export { MediaError, type MediaErrorCode } from './errors.ts';
+export { toCsv } from './exports/csv.ts';
+export { type EdlOptions, toEdl } from './exports/edl.ts';
+export { type FfmetadataOptions, toFfmetadata } from './exports/ffmetadata.ts';
+export { type OtioOptions, toOtio } from './exports/otio.ts';
+export type { SpanOptions } from './exports/spans.ts';
+export type { TimebaseOptions } from './exports/timecode.ts';
 export type { Frame, PixelFormat } from './frame.ts';
 export type { FrameAddress, FrameIndex } from './frame-index.ts';
 export type { Fit } from './geometry.ts';

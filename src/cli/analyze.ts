@@ -1,7 +1,17 @@
-import { type Analysis, type AnalysisError, analyze, type DecodePath } from '../index.ts';
+import {
+  type Analysis,
+  type AnalysisError,
+  analyze,
+  type DecodePath,
+  toCsv,
+  toEdl,
+  toFfmetadata,
+  toOtio,
+} from '../index.ts';
 import {
   COMMON_OPTIONS,
   checkRange,
+  oneOf,
   parseCommand,
   RATE,
   readOption,
@@ -9,8 +19,8 @@ import {
   TIME,
   wholeNumber,
 } from './arguments.ts';
-import { type Command, type Context, EXIT } from './command.ts';
-import { failureLine, toFailure, withoutPrefix } from './failure.ts';
+import { type Command, type Context, EXIT, UsageError } from './command.ts';
+import { type Failure, failureLine, toFailure, withoutPrefix } from './failure.ts';
 import { clock, count, decimal, printable, quantity, table } from './format.ts';
 import { writeTextFile } from './output.ts';
 import { describeBriefly, label } from './probe.ts';
@@ -31,11 +41,19 @@ Options:
       --threads N    decoder threads (default: one per core)
       --json         the whole result as JSON: one file gives an object, several give an
                      array; a failed one is { source, error: { code, message } }
-      --output FILE  write that JSON to FILE as well
+      --output FILE  write that JSON to FILE as well (schema: schemas/analysis.schema.json
+                     in the package)
+      --csv FILE     write the samples to FILE as comma-separated values
+      --edl FILE     write an edit decision list (CMX 3600)
+      --otio FILE    write an OpenTimelineIO timeline
+      --ffmetadata FILE  write chapters as FFmpeg reads them
+      --of WHAT      what edl, otio and ffmetadata are of: shots (default) or segments
+      --drop-frame   drop-frame timecode in edl and otio, for 29.97 and 59.94 frames a
+                     second (default: what the file's own timecode is)
   -h, --help         this help
 
 A file that is so damaged that its result is incomplete counts as failed, although what
-there is of the result is printed.
+there is of the result is printed. --csv, --edl, --otio and --ffmetadata take one FILE.
 `;
 
 const OPTIONS = {
@@ -48,6 +66,20 @@ const OPTIONS = {
   'no-cuts': { type: 'boolean' },
   threads: { type: 'string' },
   output: { type: 'string' },
+  csv: { type: 'string' },
+  edl: { type: 'string' },
+  otio: { type: 'string' },
+  ffmetadata: { type: 'string' },
+  of: { type: 'string' },
+  'drop-frame': { type: 'boolean' },
+} as const;
+
+/** Makes the text of each option that names a file to write. */
+const EXPORTS = {
+  csv: toCsv,
+  edl: toEdl,
+  otio: toOtio,
+  ffmetadata: toFfmetadata,
 } as const;
 
 /** As far as the library takes it. */
@@ -63,6 +95,7 @@ export const analyzeCommand: Command = {
     const { values, files } = parseCommand(args, OPTIONS);
     const { json = false, output: outputFile } = values;
     const options = readAnalysisOptions(values);
+    const exports = readExports(values, files);
 
     const results = await eachSource(context, files, async (source, index) => {
       const run = await analyzeWithProgress(source, options, context);
@@ -70,7 +103,10 @@ export const analyzeCommand: Command = {
         const gap = index > 0 ? '\n' : '';
         await context.output.write(`${gap}${report(run)}`);
       }
-      return outcome(source, run.analysis);
+      const failed = await writeExports(run.analysis, exports);
+      return failed
+        ? { value: run.analysis, failure: failed }
+        : outcome(source, run.analysis);
     });
 
     if (json) await printValues(context, results.values);
@@ -102,6 +138,42 @@ function readAnalysisOptions(values: Values): AnalyzeOptions {
     threads: readOption('threads', values.threads, THREADS),
     cuts: values['no-cuts'] ? false : undefined,
   };
+}
+
+interface Exports {
+  readonly paths: readonly (readonly [kind: keyof typeof EXPORTS, path: string])[];
+  readonly options: { of: 'shots' | 'segments' | undefined; dropFrame: true | undefined };
+}
+
+function readExports(values: Values, files: readonly string[]): Exports {
+  const kinds = Object.keys(EXPORTS) as (keyof typeof EXPORTS)[];
+  const paths = kinds.flatMap((kind) => {
+    const path = values[kind];
+    return path === undefined ? [] : [[kind, path] as const];
+  });
+  if (paths.length > 0 && files.length > 1) {
+    throw new UsageError(`--${paths[0]?.[0]} takes one FILE, got ${files.length}`);
+  }
+  const options = {
+    of: readOption('of', values.of, oneOf('shots', 'segments')),
+    dropFrame: values['drop-frame'] || undefined,
+  } as const;
+  return { paths, options };
+}
+
+/** @returns why one could not be written */
+async function writeExports(
+  analysis: Analysis,
+  { paths, options }: Exports,
+): Promise<Failure | undefined> {
+  for (const [kind, path] of paths) {
+    try {
+      await writeTextFile(path, EXPORTS[kind](analysis, options));
+    } catch (error) {
+      return toFailure(path, error);
+    }
+  }
+  return undefined;
 }
 
 /** A result and what it cost. */

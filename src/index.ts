@@ -73,12 +73,8 @@ export type {
   FrameIndexCache,
   FrameIndexSlot,
   FrameSelection,
-  FrameSelection,
-  OpenOptions,
   OpenOptions,
   OutOfRange,
-  OutOfRange,
-  VideoSource,
   VideoSource,
 } from './options.ts';
 export {

@@ -14,6 +14,7 @@ import { segmentsFrom } from './detectors/segments.ts';
 import { shotsFrom } from './detectors/shots.ts';
 import type { MediaError } from './errors.ts';
 import { resolveGeometry } from './geometry.ts';
+import type { VideoInfo } from './info.ts';
 import { formatHash, motion, quality } from './measures.ts';
 import { FLAG_KEY_FRAME, FLAG_SAMPLED, MEASURE_ROW } from './native.ts';
 import { checkSignal, type VideoSource } from './options.ts';
@@ -66,6 +67,12 @@ export async function analyze(
   return (await analyzeThrough(source, options)).analysis;
 }
 
+/** For an import. @internal */
+export interface AnalyzeHooks {
+  /** Called when the video is open; decoding waits for it. */
+  admit?: ((info: VideoInfo) => Promise<void>) | undefined;
+}
+
 /**
  * {@link analyze}, and whether the result was there already: from the cache, or from another caller who was making it.
  *
@@ -73,7 +80,7 @@ export async function analyze(
  */
 export async function analyzeThrough(
   source: VideoSource,
-  options: AnalyzeOptions = {},
+  options: AnalyzeOptions & AnalyzeHooks = {},
 ): Promise<{ analysis: Analysis; cached: boolean }> {
   const used = resolveAnalyzeOptions(options);
   const signal = checkSignal(options.signal);
@@ -91,7 +98,7 @@ export async function analyzeThrough(
 
 async function makeAnalysis(
   source: VideoSource,
-  options: AnalyzeOptions,
+  options: AnalyzeOptions & AnalyzeHooks,
   used: AnalysisOptionsUsed,
 ): Promise<Analysis> {
   const { streamIndex, threads, signal } = options;
@@ -102,6 +109,7 @@ async function makeAnalysis(
     onDecodeError: 'skip',
     signal,
   });
+  await options.admit?.(video.info);
   const collector = new Collector(video, used);
   const report = progressReporter(video, used, options.onProgress);
   const selection = {
@@ -132,8 +140,8 @@ async function makeAnalysis(
   return collector.finish();
 }
 
-/** @throws {TypeError | RangeError} naming the option */
-function resolveAnalyzeOptions(options: AnalyzeOptions): AnalysisOptionsUsed {
+/** @throws {TypeError | RangeError} naming the option @internal */
+export function resolveAnalyzeOptions(options: AnalyzeOptions): AnalysisOptionsUsed {
   if (options.onProgress !== undefined && typeof options.onProgress !== 'function') {
     throw new TypeError(`onProgress must be a function, got ${options.onProgress}`);
   }

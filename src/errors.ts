@@ -20,6 +20,7 @@
  * | `ERR_FFMPEG` | any other failure of an FFmpeg call; `avCode` says which |
  * | `ERR_NOT_SEEKABLE` | a stream would have to be read again, or its format needs going back |
  * | `ERR_DEPENDENCY` | a package that this needs (sharp, for pictures) could not be loaded |
+ * | `ERR_TIMEOUT` | a file of an import took longer than it was given |
  */
 export type MediaErrorCode =
   | 'ERR_NOT_FOUND'
@@ -38,7 +39,8 @@ export type MediaErrorCode =
   | 'ERR_ADDON'
   | 'ERR_FFMPEG'
   | 'ERR_NOT_SEEKABLE'
-  | 'ERR_DEPENDENCY';
+  | 'ERR_DEPENDENCY'
+  | 'ERR_TIMEOUT';
 
 /** What {@link MediaError} knows beside its code and message. */
 export interface MediaErrorDetails {

@@ -37,9 +37,25 @@ export { type FfmetadataOptions, toFfmetadata } from './exports/ffmetadata.ts';
 export { type OtioOptions, toOtio } from './exports/otio.ts';
 export type { SpanOptions } from './exports/spans.ts';
 export type { TimebaseOptions } from './exports/timecode.ts';
+export {
+  type FindOptions,
+  type Found,
+  findVideos,
+  VIDEO_EXTENSIONS,
+} from './find-videos.ts';
 export type { Frame, PixelFormat } from './frame.ts';
 export type { FrameAddress, FrameIndex } from './frame-index.ts';
 export type { Fit } from './geometry.ts';
+export type {
+  ImportActivity,
+  ImportFailure,
+  ImportOptions,
+  ImportProgress,
+  ImportResult,
+  ImportSources,
+  ImportSuccess,
+} from './import-options.ts';
+export { importVideos } from './importer.ts';
 export type {
   Chapter,
   ColorInfo,

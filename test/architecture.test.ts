@@ -30,6 +30,8 @@ const LAYERS: readonly (readonly string[])[] = [
   ['memory-monitor', 'memory-sources', 'analysis-cache', 'cache/'],
   ['analyze'],
   ['hardware', 'parameters', 'decode-benchmark', 'exports/', 'clips'],
+  ['find-videos', 'memory-gate', 'import-options'],
+  ['import-job'],
   ['importer'],
   ['index'],
   ['cli/'],

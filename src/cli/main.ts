@@ -6,10 +6,16 @@ import { type Command, type Context, EXIT, Stopped, UsageError } from './command
 import { failureLine, toFailure } from './failure.ts';
 import { table } from './format.ts';
 import { framesCommand } from './frames.ts';
+import { importCommand } from './import.ts';
 import { Output } from './output.ts';
 import { probeCommand } from './probe.ts';
 
-const COMMANDS: readonly Command[] = [probeCommand, framesCommand, analyzeCommand];
+const COMMANDS: readonly Command[] = [
+  probeCommand,
+  framesCommand,
+  analyzeCommand,
+  importCommand,
+];
 
 const HELP = `Usage: rushes COMMAND [options] FILE…
 

@@ -5,7 +5,15 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 // MDB_page_header, MDB_meta, MDB_db, MDB_node, MDB_ovpage.
 const MAGIC = 0xbeefc0de;
 const DATA_VERSION = 2;
-const PAGE = { number: 0, flags: 18, lower: 20, upper: 22, header: 24 } as const;
+const PAGE = {
+  number: 0,
+  transaction: 8,
+  flags: 18,
+  lower: 20,
+  upper: 22,
+  pages: 20,
+  header: 24,
+} as const;
 const META = {
   magic: 24,
   version: 28,
@@ -15,10 +23,23 @@ const META = {
   transaction: 152,
   end: 168,
 } as const;
-const TREE = { pageSize: 0, depth: 6, root: 40, end: 48 } as const;
+const TREE = {
+  pageSize: 0,
+  flags: 4,
+  depth: 6,
+  branchPages: 8,
+  leafPages: 16,
+  overflowPages: 24,
+  entries: 32,
+  root: 40,
+  end: 48,
+} as const;
+/** `MDB_INTEGERKEY`, of the list of free pages alone; our own trees have no flags. */
+const INTEGER_KEY = 0x08;
 const NODE_HEADER = 8;
 const BRANCH = 0x01;
 const LEAF = 0x02;
+const OVERFLOW = 0x04;
 const META_PAGE = 0x08;
 const BIG_DATA = 0x01;
 const SUB_TREE = 0x02;
@@ -28,6 +49,8 @@ const NO_PAGE = 2n ** 64n - 1n;
 const MOST_LEVELS = 32;
 /** How often a check begins again because another process has written meanwhile. */
 const ATTEMPTS = 20;
+/** Milliseconds after which a finding has to be the same. */
+const PAUSE = 20;
 /** Pages read between two turns of the event loop. */
 const SLICE = 256;
 
@@ -44,8 +67,8 @@ const KNOWN_LAYOUT =
 /**
  * Reads meta pages, trees and list of free pages of the database at `path`, not the values. A missing or empty file is sound.
  *
- * A writer may be at work meanwhile: a page of the newest snapshot is written over only after two more transactions (LMDB keeps the last one
- * whole), so that a finding counts only if the newest transaction is still the same after it.
+ * A writer may be at work meanwhile, and write over pages of the snapshot that is being read once it is no longer the newest: a finding counts
+ * only if nothing was written from before it until a while after it, and it comes again.
  *
  * @throws {StructureError} if LMDB must not be let near the file
  * @throws the file system's error if it cannot be read
@@ -61,15 +84,15 @@ export async function checkStructure(path: string): Promise<void> {
   }
   try {
     for (let attempt = 1; ; attempt++) {
-      const walk = Walk.begin(file);
-      if (walk === null) return;
+      const before = stateOf(file);
       try {
-        await walk.run();
+        await Walk.begin(file)?.run();
         return;
       } catch (error) {
         if (!(error instanceof StructureError)) throw error;
-        const moved = Walk.begin(file)?.transaction !== walk.transaction;
-        if (!moved || attempt === ATTEMPTS) throw error;
+        await new Promise((done) => setTimeout(done, PAUSE));
+        const isSame = stateOf(file) === before;
+        if (attempt === ATTEMPTS || (isSame && attempt > 1)) throw error;
       }
     }
   } finally {
@@ -77,8 +100,24 @@ export async function checkStructure(path: string): Promise<void> {
   }
 }
 
+/** Differs after a transaction. */
+function stateOf(file: number): string {
+  const { size, mtimeNs } = fstatSync(file, { bigint: true });
+  const metas = Buffer.alloc(2 * 65536);
+  const length = readSync(file, metas, 0, metas.length, 0);
+  return `${size} ${mtimeNs} ${metas.toString('latin1', 0, length)}`;
+}
+
+/** What a tree was found to hold. */
+interface Found {
+  branchPages: number;
+  leafPages: number;
+  overflowPages: number;
+  entries: number;
+}
+
 class Walk {
-  readonly transaction: bigint;
+  readonly #transaction: bigint;
   readonly #file: number;
   readonly #meta: Buffer;
   readonly #pageSize: number;
@@ -92,7 +131,7 @@ class Walk {
     this.#file = file;
     this.#meta = meta;
     this.#pageSize = pageSize;
-    this.transaction = meta.readBigUInt64LE(META.transaction);
+    this.#transaction = meta.readBigUInt64LE(META.transaction);
     this.#lastPage = Number(meta.readBigUInt64LE(META.lastPage));
     this.#wholePages = Math.floor(bytes / pageSize);
     // A file may end before its last pages if these are free. One of 1 TiB is no cache.
@@ -103,40 +142,55 @@ class Walk {
 
   /** Of the newest snapshot; `null` for an empty file, which LMDB takes for a new one. */
   static begin(file: number): Walk | null {
-    const { size } = fstatSync(file);
-    if (size === 0) return null;
+    if (fstatSync(file).size === 0) return null;
     const first = readMeta(file, 0);
     const pageSize = first.readUInt32LE(META.freeTree + TREE.pageSize);
     const isPower = pageSize >= 512 && pageSize <= 65536 && !(pageSize & (pageSize - 1));
     ensure(isPower, 'no page size');
-    ensure(size >= 2 * pageSize, 'too short');
     const second = readMeta(file, pageSize);
     ensure(second.readUInt32LE(META.freeTree) === pageSize, 'two page sizes');
     const newer =
       first.readBigUInt64LE(META.transaction) >= second.readBigUInt64LE(META.transaction);
-    return new Walk(file, newer ? first : second, pageSize, size);
+    // After the meta pages: the file only grows.
+    return new Walk(file, newer ? first : second, pageSize, fstatSync(file).size);
   }
 
   async run(): Promise<void> {
-    await this.#tree(this.#meta.subarray(META.mainTree), (_key, _value) => {});
+    await this.#tree(this.#meta.subarray(META.mainTree), 0, () => {});
     const free = this.#meta.subarray(META.freeTree);
-    await this.#tree(free, (_key, value) => this.#freeList(value));
+    await this.#tree(free, INTEGER_KEY, (key, value) => this.#freeList(key, value()));
   }
 
   async #tree(
     tree: Buffer,
+    flags: number,
     onValue: (key: Buffer, value: () => Buffer) => void,
   ): Promise<void> {
+    ensure(tree.readUInt16LE(TREE.flags) === flags, 'a tree of an unknown kind');
     const root = tree.readBigUInt64LE(TREE.root);
     const depth = tree.readUInt16LE(TREE.depth);
-    if (root === NO_PAGE) return ensure(depth === 0, 'a tree without its root');
-    ensure(depth >= 1 && depth <= MOST_LEVELS, 'a tree too deep');
-    await this.#subtree(Number(root), depth, onValue);
+    const found: Found = { branchPages: 0, leafPages: 0, overflowPages: 0, entries: 0 };
+    if (root === NO_PAGE) {
+      ensure(depth === 0, 'a tree without its root');
+    } else {
+      ensure(depth >= 1 && depth <= MOST_LEVELS, 'a tree too deep');
+      await this.#subtree(Number(root), depth, found, onValue);
+    }
+    for (const name of [
+      'branchPages',
+      'leafPages',
+      'overflowPages',
+      'entries',
+    ] as const) {
+      const count = Number(tree.readBigUInt64LE(TREE[name]));
+      ensure(count === found[name], `a tree that miscounts its ${name}`);
+    }
   }
 
   async #subtree(
     number: number,
     depth: number,
+    found: Found,
     onValue: (key: Buffer, value: () => Buffer) => void,
   ): Promise<void> {
     const page = this.#page(number);
@@ -145,27 +199,30 @@ class Walk {
     ensure(flags === (depth === 1 ? LEAF : BRANCH), `page ${number} of the wrong kind`);
     const nodes = nodesOf(page, number);
     ensure(nodes.length > (depth === 1 ? 0 : 1), `page ${number} is empty`);
-    for (const at of nodes) {
+    found[depth === 1 ? 'leafPages' : 'branchPages']++;
+    for (const [i, at] of nodes.entries()) {
       const low = page.readUInt32LE(at);
       const flags = page.readUInt16LE(at + 4);
-      const data = at + NODE_HEADER + page.readUInt16LE(at + 6);
+      const keyLength = page.readUInt16LE(at + 6);
+      const data = at + NODE_HEADER + keyLength;
       ensure(data <= page.length, `a key leaves page ${number}`);
       if (depth > 1) {
-        await this.#subtree(low + flags * 2 ** 32, depth - 1, onValue);
+        await this.#subtree(low + flags * 2 ** 32, depth - 1, found, onValue);
         continue;
       }
+      ensure(keyLength > 0, `page ${number} has an empty key at ${i}`);
+      found.entries++;
       const key = page.subarray(at + NODE_HEADER, data);
       if (flags === BIG_DATA) {
         ensure(data + 24 <= page.length, `a value leaves page ${number}`);
-        const value = this.#overflow(page.subarray(data, data + 24), low);
-        onValue(key, value);
+        onValue(key, this.#overflow(page.subarray(data, data + 24), low, found));
         continue;
       }
       ensure(data + low <= page.length, `a value leaves page ${number}`);
       const value = page.subarray(data, data + low);
       if (flags === SUB_TREE) {
         ensure(low === TREE.end, `page ${number} names no tree`);
-        await this.#tree(value, () => {});
+        await this.#tree(value, 0, () => {});
         continue;
       }
       ensure(flags === 0, `page ${number} has unknown nodes`);
@@ -174,21 +231,26 @@ class Walk {
   }
 
   /** A value of `length` bytes on pages of its own. */
-  #overflow(node: Buffer, length: number): () => Buffer {
+  #overflow(node: Buffer, length: number, found: Found): () => Buffer {
     const first = Number(node.readBigUInt64LE(0));
     const pages = Number(node.readBigUInt64LE(16));
     const needed = Math.ceil((PAGE.header + length) / this.#pageSize);
     ensure(pages >= needed, 'a value longer than its pages');
     this.#use(first, pages);
+    found.overflowPages += pages;
     ensure(first + needed <= this.#wholePages, 'the file ends inside a value');
+    const header = this.#header(first, PAGE.header);
+    const isValue = header.readUInt16LE(PAGE.flags) === OVERFLOW;
+    ensure(isValue && header.readUInt32LE(PAGE.pages) === pages, 'a value is damaged');
     return () => this.#bytes(first, PAGE.header + length).subarray(PAGE.header);
   }
 
   /** A list of pages that nobody uses: a count, then numbers; a negative one is the length of a run that begins at the next. */
-  #freeList(value: () => Buffer): void {
-    const list = value();
+  #freeList(key: Buffer, list: Buffer): void {
+    const isPast = key.length === 8 && key.readBigUInt64LE(0) <= this.#transaction;
     const count = list.length >= 8 ? Number(list.readBigUInt64LE(0)) : -1;
-    ensure(count >= 0 && (count + 1) * 8 <= list.length, 'a damaged list of free pages');
+    const isWhole = isPast && count >= 0 && (count + 1) * 8 <= list.length;
+    ensure(isWhole, 'a damaged list of free pages');
     for (let i = 1, run = 1; i <= count; i++) {
       const number = Number(list.readBigInt64LE(i * 8));
       if (number < 0) {
@@ -204,8 +266,15 @@ class Walk {
   #page(number: number): Buffer {
     this.#use(number, 1);
     ensure(number < this.#wholePages, 'the file is cut short');
-    const page = this.#bytes(number, this.#pageSize);
-    ensure(page.readBigUInt64LE(PAGE.number) === BigInt(number), `page ${number} moved`);
+    return this.#header(number, this.#pageSize);
+  }
+
+  /** The beginning of a page. One that claims to be of a transaction to come would be written to where it is mapped. */
+  #header(number: number, length: number): Buffer {
+    const page = this.#bytes(number, length);
+    const isThere = page.readBigUInt64LE(PAGE.number) === BigInt(number);
+    const isPast = page.readBigUInt64LE(PAGE.transaction) <= this.#transaction;
+    ensure(isThere && isPast, `page ${number} is damaged`);
     return page;
   }
 
@@ -247,6 +316,8 @@ function readMeta(file: number, position: number): Buffer {
   ensure(meta.readUInt32LE(META.magic) === MAGIC, 'not a database');
   const version = meta.readUInt32LE(META.version) & 0xffff;
   ensure(version === DATA_VERSION, `a database of format version ${version}`);
+  const flags = meta.readUInt16LE(META.freeTree + TREE.flags);
+  ensure(flags === INTEGER_KEY, 'a database opened otherwise');
   return meta;
 }
 

@@ -1,5 +1,6 @@
 import {
   type Analysis,
+  AnalysisCache,
   type AnalysisError,
   analyze,
   type DecodePath,
@@ -9,6 +10,7 @@ import {
   toOtio,
 } from '../index.ts';
 import {
+  atMostOne,
   COMMON_OPTIONS,
   checkRange,
   oneOf,
@@ -39,6 +41,9 @@ Options:
       --end TIME     and up to here
       --no-cuts      do not look for cuts: everything is one shot
       --threads N    decoder threads (default: one per core)
+      --cache        take results that are known from the cache, and put new ones into it
+      --no-cache     decode in any case (default)
+      --cache-dir D  where the cache is, with --cache (see rushes cache --help)
       --json         the whole result as JSON: one file gives an object, several give an
                      array; a failed one is { source, error: { code, message } }
       --output FILE  write that JSON to FILE as well (schema: schemas/analysis.schema.json
@@ -65,6 +70,9 @@ const OPTIONS = {
   end: { type: 'string' },
   'no-cuts': { type: 'boolean' },
   threads: { type: 'string' },
+  cache: { type: 'boolean' },
+  'no-cache': { type: 'boolean' },
+  'cache-dir': { type: 'string' },
   output: { type: 'string' },
   csv: { type: 'string' },
   edl: { type: 'string' },
@@ -96,9 +104,10 @@ export const analyzeCommand: Command = {
     const { json = false, output: outputFile } = values;
     const options = readAnalysisOptions(values);
     const exports = readExports(values, files);
+    await using cache = openCache(values);
 
     const results = await eachSource(context, files, async (source, index) => {
-      const run = await analyzeWithProgress(source, options, context);
+      const run = await analyzeWithProgress(source, { ...options, cache }, context);
       if (!json) {
         const gap = index > 0 ? '\n' : '';
         await context.output.write(`${gap}${report(run)}`);
@@ -176,9 +185,21 @@ async function writeExports(
   return undefined;
 }
 
+/** The cache, if it was asked for. @throws {UsageError} */
+function openCache(values: Values): AnalysisCache | undefined {
+  const directory = values['cache-dir'];
+  atMostOne({ cache: values.cache, 'no-cache': values['no-cache'] });
+  atMostOne({ 'cache-dir': directory, 'no-cache': values['no-cache'] });
+  if (directory === '') throw new UsageError("--cache-dir wants a folder, got ''");
+  const isWanted = values.cache || directory !== undefined;
+  return isWanted ? new AnalysisCache({ directory }) : undefined;
+}
+
 /** A result and what it cost. */
 interface Run {
   readonly analysis: Analysis;
+  /** Whether it came from the cache. */
+  readonly cached: boolean;
   readonly seconds: number;
   readonly cpuSeconds: number;
   /** The highest so far of the whole process, other files included. */
@@ -194,14 +215,18 @@ async function analyzeWithProgress(
   const began = performance.now();
   const cpu = process.cpuUsage();
   try {
-    const analysis = await analyze(source, {
-      ...options,
-      signal,
-      onProgress: (state) => progress.update(state),
-    });
+    const known = await options.cache?.get(source, options);
+    const analysis =
+      known ??
+      (await analyze(source, {
+        ...options,
+        signal,
+        onProgress: (state) => progress.update(state),
+      }));
     const { user, system } = process.cpuUsage(cpu); // microseconds
     return {
       analysis,
+      cached: known !== undefined,
       seconds: (performance.now() - began) / 1000,
       cpuSeconds: (user + system) / 1e6,
       peakBytes: process.resourceUsage().maxRSS * 1024, // libuv gives kilobytes everywhere
@@ -240,7 +265,8 @@ function report(run: Run): string {
   ].join('');
 }
 
-function* facts({ analysis, seconds, cpuSeconds, peakBytes }: Run): Generator<string[]> {
+function* facts(run: Run): Generator<string[]> {
+  const { analysis, cached, seconds, cpuSeconds, peakBytes } = run;
   const { info, options, samples, frames } = analysis;
   yield ['video', describeBriefly(info)];
   yield ['decoded by', decoderOf(analysis.decodePath)];
@@ -250,6 +276,10 @@ function* facts({ analysis, seconds, cpuSeconds, peakBytes }: Run): Generator<st
     `${count(frames, 'frame')}, ${count(samples.length, 'sample')} (${decimal(options.fps)} a second, inside ${size})`,
   ];
   yield ['found', eventsOf(analysis)];
+  if (cached) {
+    yield ['took', `${decimal(seconds * 1000, 1)} ms, from the cache`];
+    return;
+  }
   yield [
     'took',
     `${decimal(seconds, 2)} s, ${decimal(frames / seconds, 0)} frames a second`,

@@ -15,11 +15,13 @@ export const COMMON_OPTIONS = {
 /**
  * Takes the arguments of a command apart.
  *
- * @throws {UsageError} for an unknown option, one without its value, or no file
+ * @param operand what the help calls the first argument that is no option
+ * @throws {UsageError} for an unknown option, one without its value, or no operand
  */
 export function parseCommand<const T extends OptionsConfig>(
   args: readonly string[],
   options: T,
+  operand = 'FILE',
 ): { values: Parsed<T>['values']; files: string[] } {
   let parsed: Parsed<T>;
   try {
@@ -36,7 +38,7 @@ export function parseCommand<const T extends OptionsConfig>(
   }
   const { values, positionals } = parsed;
   if (positionals.length === 0 && !(values as { help?: boolean }).help) {
-    throw new UsageError('FILE is missing');
+    throw new UsageError(`${operand} is missing`);
   }
   return { values, files: positionals };
 }
@@ -119,6 +121,33 @@ export function oneOf<const T extends string>(...words: T[]): Kind<T> {
 function positive(value: number): number | undefined {
   return Number.isFinite(value) && value > 0 ? value : undefined;
 }
+
+/** Bytes, with a unit of 1000 or, with an i, 1024. */
+export const BYTES: Kind<number> = {
+  wanted: "bytes above 0 (500000000, '500MB', '1GiB')",
+  read(text) {
+    const match = /^(\d+\.?\d*)([kMGT]?)(i?)B?$/i.exec(text);
+    if (!match) return undefined;
+    const [, value, unit = '', binary] = match;
+    const step = binary ? 1024 : 1000;
+    const power = ['', 'k', 'm', 'g', 't'].indexOf(unit.toLowerCase());
+    const bytes = Math.round(Number(value) * step ** power);
+    return Number.isSafeInteger(bytes) ? positive(bytes) : undefined;
+  },
+};
+
+/** Seconds, from a number with a unit; a bare number is days. */
+export const AGE: Kind<number> = {
+  wanted: "an age above 0 ('30d', '12h', '90m', '60s'; days without a unit)",
+  read(text) {
+    const match = /^(\d+\.?\d*)([dhms]?)$/.exec(text);
+    if (!match) return undefined;
+    const seconds = { d: 86_400, h: 3600, m: 60, s: 1 };
+    return positive(
+      Number(match[1]) * seconds[(match[2] || 'd') as keyof typeof seconds],
+    );
+  },
+};
 
 /** @throws {UsageError} if more than one of these options was given */
 export function atMostOne(values: Readonly<Record<string, unknown>>): void {

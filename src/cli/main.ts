@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { analyzeCommand } from './analyze.ts';
+import { cacheCommand } from './cache.ts';
 import { type Command, type Context, EXIT, Stopped, UsageError } from './command.ts';
 import { failureLine, toFailure } from './failure.ts';
 import { table } from './format.ts';
@@ -15,6 +16,7 @@ const COMMANDS: readonly Command[] = [
   framesCommand,
   analyzeCommand,
   importCommand,
+  cacheCommand,
 ];
 
 const HELP = `Usage: rushes COMMAND [options] FILE…

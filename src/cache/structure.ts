@@ -92,7 +92,9 @@ export async function checkStructure(path: string): Promise<void> {
         if (!(error instanceof StructureError)) throw error;
         await new Promise((done) => setTimeout(done, PAUSE));
         const isSame = stateOf(file) === before;
-        if (attempt === ATTEMPTS || (isSame && attempt > 1)) throw error;
+        if (isSame && attempt > 1) throw error;
+        // Whoever writes and writes to it has no trouble with it.
+        if (!isSame && attempt >= ATTEMPTS) return;
       }
     }
   } finally {

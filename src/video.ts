@@ -53,8 +53,18 @@ const MEASURE_ROWS = 128;
 
 /** {@link Video.batches} only. */
 export interface BatchOptions extends FrameSelection {
-  /** Frames per batch; the last one may be shorter. Default 8. */
-  size?: number | undefined;
+  /**
+   * Frames per batch; the last one may be shorter. Default 8. An object is asked anew for each batch, two batches ahead
+   * (Note [Read-ahead]): with a `MemoryMonitor`, batches follow memory pressure.
+   */
+  size?: number | { batchSize(): number } | undefined;
+}
+
+/** What one read of pictures came to. */
+interface PictureRead {
+  readonly frames: Frame[];
+  /** Frames that were asked for. */
+  readonly size: number;
 }
 
 /** Rows that a measuring read filled, for `analyze`. @internal */
@@ -249,12 +259,12 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
   /**
    * Yields the frames of {@link Video.frames} in arrays of `size`.
    *
-   * @throws as {@link Video.frames}
+   * @throws as {@link Video.frames}; while iterating also what `size.batchSize()` throws, and a `TypeError` or `RangeError` for a size
+   * that is no whole number from 1 to 1024
    */
   batches(options: BatchOptions = {}): AsyncGenerator<Frame[], void, undefined> {
     const selection = resolveSelection(options);
-    const size = checkInteger('size', options.size, 1, 1024) ?? 8;
-    return this.#batches(selection, size, checkSignal(options.signal));
+    return this.#batches(selection, sizeAsker(options.size), checkSignal(options.signal));
   }
 
   [Symbol.asyncIterator](): AsyncGenerator<Frame, void, undefined> {
@@ -275,8 +285,8 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
     signal: AbortSignal | undefined,
   ): AsyncGenerator<Frame, void, undefined> {
     const start = (decoder: NativeDecoder) => decoder.start(selection, this.#output);
-    for await (const frames of this.#reads(start, signal, this.#growingSize())) {
-      for (const frame of frames) {
+    for await (const reads of this.#reads(start, signal, this.#growingSize())) {
+      for (const frame of reads.flatMap(({ frames }) => frames)) {
         signal?.throwIfAborted();
         yield frame;
       }
@@ -329,7 +339,9 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
       left -= size;
       return size;
     };
-    for await (const frames of this.#reads(start, signal, nextSize)) yield* frames;
+    for await (const reads of this.#reads(start, signal, nextSize)) {
+      for (const { frames } of reads) yield* frames;
+    }
   }
 
   /** Sizes of reads: the first is one frame, so that it comes soon. */
@@ -344,17 +356,19 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
 
   async *#batches(
     selection: ResolvedSelection,
-    size: number,
+    nextSize: () => number,
     signal: AbortSignal | undefined,
   ): AsyncGenerator<Frame[], void, undefined> {
     let batch: Frame[] = [];
     const start = (decoder: NativeDecoder) => decoder.start(selection, this.#output);
-    for await (const frames of this.#reads(start, signal, () => size)) {
-      // A read falls short only where the size of frames changes.
-      batch = batch.length === 0 ? frames : batch.concat(frames);
-      while (batch.length >= size) {
-        yield batch.slice(0, size);
-        batch = batch.slice(size);
+    for await (const reads of this.#reads(start, signal, nextSize)) {
+      for (const { frames, size } of reads) {
+        // A read falls short only where the size of frames changes.
+        batch = batch.length === 0 ? frames : batch.concat(frames);
+        while (batch.length >= size) {
+          yield batch.slice(0, size);
+          batch = batch.slice(size);
+        }
       }
     }
     if (batch.length > 0) yield batch;
@@ -365,7 +379,7 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
     start: (decoder: NativeDecoder) => Promise<void>,
     signal: AbortSignal | undefined,
     nextSize: () => number,
-  ): AsyncGenerator<Frame[], void, undefined> {
+  ): AsyncGenerator<PictureRead[], void, undefined> {
     return this.#pool.pass(signal, start, (decoder) => {
       const count = nextSize();
       const bytes = this.#frameBytes;
@@ -375,7 +389,9 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
         result: decoder.read(buffers, rows),
         take: (read) => {
           if (read.needed > 0) this.#frameBytes = read.needed;
-          return this.#toFrames(read, buffers, new Float64Array(rows));
+          if (read.count === 0) return [];
+          const frames = this.#toFrames(read, buffers, new Float64Array(rows));
+          return [{ frames, size: count }];
         },
       };
     });
@@ -461,6 +477,19 @@ export async function openVideo(
     await pool.close();
     throw error;
   }
+}
+
+/** Asks for the size of each batch. @throws {TypeError | RangeError} */
+function sizeAsker(size: BatchOptions['size']): () => number {
+  if (typeof size === 'object' && size !== null) {
+    if (typeof size.batchSize !== 'function') {
+      throw new TypeError('size must be a number or have a method batchSize()');
+    }
+    const ask = () => checkInteger('size', size.batchSize() ?? Number.NaN, 1, 1024);
+    return ask as () => number;
+  }
+  const fixed = checkInteger('size', size, 1, 1024) ?? 8;
+  return () => fixed;
 }
 
 /** Numbers of the frames at `addresses`. @throws {RangeError} */

@@ -37,7 +37,7 @@ function parse(text: string): Line[] {
 }
 
 const linesOf = (path: string) => parse(readFileSync(path, 'utf8'));
-const NO_CACHE: string[] = [];
+const NO_CACHE = ['--no-cache'];
 
 test('prints a line for each video, and the failures on standard error', async () => {
   const folder = footage('upright.mp4', 'garbage.mp4', 'truncated.mp4', 'vfr.mp4');
@@ -159,6 +159,20 @@ test('does not mix results, nor replace them unasked', async () => {
   expect(resumed.stdout).toBe('0 files analysed in 0 s, 1 done before\n');
   expect((await rushes([...args, '--overwrite', '--fps', '1'])).code).toBe(0);
   expect(linesOf(out)).toHaveLength(1);
+});
+
+test('takes from the cache what an earlier import put there', async () => {
+  const folder = footage('upright.mp4', 'vfr.mp4', 'garbage.mp4');
+  const out = join(folder, 'results.ndjson');
+  const cache = ['--cache-dir', join(folder, 'cache')];
+  const args = ['import', folder, '--out', out, '--overwrite', '--json', ...cache];
+  const first = await rushes(args);
+  expect(JSON.parse(first.stdout)).toMatchObject({ analysed: 2, cached: 0, failed: 1 });
+  const lines = linesOf(out).map(({ analysis }) => analysis);
+  const second = await rushes([...args, '--ordered']);
+  expect(JSON.parse(second.stdout)).toMatchObject({ analysed: 2, cached: 2, failed: 1 });
+  const again = linesOf(out).map(({ analysis }) => analysis);
+  expect(again).toEqual(expect.arrayContaining(lines));
 });
 
 test('says so when there is nothing to import', async () => {

@@ -186,7 +186,9 @@ async function writeExports(
 }
 
 /** The cache, if it was asked for. @throws {UsageError} */
-function openCache(values: Values): AnalysisCache | undefined {
+export function openCache(
+  values: Pick<Values, 'cache' | 'no-cache' | 'cache-dir'>,
+): AnalysisCache | undefined {
   const directory = values['cache-dir'];
   atMostOne({ cache: values.cache, 'no-cache': values['no-cache'] });
   atMostOne({ 'cache-dir': directory, 'no-cache': values['no-cache'] });

@@ -12,7 +12,9 @@ import {
   MemoryMonitor,
   type Picture,
 } from '../index.ts';
+import { openCache } from './analyze.ts';
 import {
+  BYTES,
   COMMON_OPTIONS,
   INTERVAL,
   parseCommand,
@@ -44,6 +46,9 @@ Options:
       --retries N    try a file again that could not be read or took too long (default 0)
       --ext LIST     endings that count in directories, as 'mp4,mov,mxf'
       --budget SIZE  memory the program may use, as '800MB', '2GB' or '50%' of what there is
+      --cache        take results that are known from the cache, and put new ones into it
+      --no-cache     decode in any case (default)
+      --cache-dir D  where the cache is, with --cache (see rushes cache --help)
       --thumbnails DIR  a picture of each video's best moment
       --sheets DIR   a contact sheet of each video, one picture a shot
       --fps RATE, --width W, --height H, --no-cuts, --threads N
@@ -67,6 +72,9 @@ const OPTIONS = {
   retries: { type: 'string' },
   ext: { type: 'string' },
   budget: { type: 'string' },
+  cache: { type: 'boolean' },
+  'no-cache': { type: 'boolean' },
+  'cache-dir': { type: 'string' },
   thumbnails: { type: 'string' },
   sheets: { type: 'string' },
   fps: { type: 'string' },
@@ -87,14 +95,11 @@ const JOBS = {
 
 /** Bytes, or a share of what there is. */
 const BUDGET = {
-  wanted: "a size ('800MB', '2GB') or a share ('50%')",
+  wanted: `${BYTES.wanted}, or a share ('50%')`,
   read(text: string): number | `${number}%` | undefined {
-    const match = /^(\d+(?:\.\d+)?)\s*(%|[kMGT]i?B|B)$/i.exec(text);
-    if (match === null) return undefined;
-    const [, number = '', unit = ''] = match;
-    if (unit === '%') return `${Number(number)}%`;
-    const power = 'BKMGT'.indexOf((unit[0] as string).toUpperCase());
-    return Math.round(Number(number) * (/i/i.test(unit) ? 1024 : 1000) ** power);
+    const share = /^(\d+(?:\.\d+)?)%$/.exec(text)?.[1];
+    if (share === undefined) return BYTES.read(text);
+    return Number(share) > 0 && Number(share) <= 100 ? `${Number(share)}%` : undefined;
   },
 };
 
@@ -115,6 +120,7 @@ export const importCommand: Command = {
     for (const directory of [thumbnails, sheets]) {
       if (directory !== undefined) await mkdir(directory, { recursive: true });
     }
+    await using cache = openCache(values);
     using monitor = new MemoryMonitor(budget === undefined ? {} : { budget });
     monitor.start();
     const log =
@@ -123,7 +129,11 @@ export const importCommand: Command = {
         : await ResultLog.open(out, settings, { resume, overwrite });
     const run = new Run(context, log, { thumbnails, sheets });
     try {
-      return await run.finish(files, { ...options, ...settings, monitor }, values.json);
+      return await run.finish(
+        files,
+        { ...options, ...settings, cache, monitor },
+        values.json,
+      );
     } finally {
       await log?.close();
     }

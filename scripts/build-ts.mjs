@@ -4,6 +4,7 @@
 //   index.mjs      the same library for ESM: the names of cjs/index.js and nothing else,
 //                  so that a MediaError is the same class however it was loaded
 //   cli.mjs        the command line, which imports index.mjs
+//   report/        script and style of the page that `rushes report` writes, uPlot inside
 //   *.d.ts         the types, and in cjs/ the same again for CommonJS
 import {
   chmod,
@@ -81,6 +82,34 @@ async function buildCli(dist) {
   await chmod(outfile, 0o755);
 }
 
+/** For browsers; nothing of it is loaded by Node. */
+async function buildReportPage(dist) {
+  const page = join(cliFolder, 'report-page');
+  const { version } = JSON.parse(
+    await readFile(join(root, 'node_modules', 'uplot', 'package.json'), 'utf8'),
+  );
+  const notice = `/* uPlot ${version}, (c) Leon Sorokin, MIT licence: https://github.com/leeoniya/uPlot */`;
+  await bundle({
+    entryPoints: [join(page, 'main.ts')],
+    outfile: join(dist, 'report', 'page.js'),
+    platform: 'browser',
+    packages: 'bundle',
+    format: 'iife',
+    target: 'es2022',
+    minify: true,
+    sourcemap: false,
+    supported: { 'inline-script': false }, // writes `<\\/script` where there is one
+    banner: { js: notice },
+  });
+  const own = await readFile(join(page, 'style.css'), 'utf8');
+  const chart = join(root, 'node_modules', 'uplot', 'dist', 'uPlot.min.css');
+  const { code } = await esbuild.transform(`${await readFile(chart, 'utf8')}${own}`, {
+    loader: 'css',
+    minify: true,
+  });
+  await writeFile(join(dist, 'report', 'page.css'), `${notice}${code}`);
+}
+
 async function writeDeclarations(dist) {
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
   await run(process.execPath, [
@@ -109,6 +138,7 @@ await main(async () => {
 
   await wrapForEsm(fresh, await buildCommonJs(fresh));
   await buildCli(fresh);
+  await buildReportPage(fresh);
   await writeDeclarations(fresh);
 
   // Whoever runs from dist/ meanwhile goes on with the old files.

@@ -1,4 +1,5 @@
-// Shows what rushes does with a video: its facts, shots, best segments, and the cost.
+// Shows what rushes does with a video: its facts, shots, best segments, and the cost; and
+// writes a page about it.
 //
 //   node scripts/demo.mjs [FILE…]
 //
@@ -10,6 +11,7 @@ import { main, root, run } from './run.mjs';
 
 const folder = join(root, 'demo-output');
 const analysisFile = join(folder, 'analysis.json');
+const reportFile = join(folder, 'report.html');
 const rate = 25;
 
 // Seconds, and a source of FFmpeg's that looks and moves unlike its neighbours; the dark
@@ -88,6 +90,7 @@ await main(async () => {
   await rushes('probe', ...files);
   console.log();
   await rushes('analyze', '--output', analysisFile, ...files);
-  console.log(`\nThe whole result: ${relative(root, analysisFile)}`);
+  console.log(`\nThe whole result: ${relative(root, analysisFile)}\n`);
+  await rushes('report', '-o', relative(root, reportFile), ...files);
   if (isMade) await compareCuts();
 });

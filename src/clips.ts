@@ -150,3 +150,19 @@ function shortened(clip: Clip, length: number): Clip {
   const start = Math.min(Math.max(clip.representative - length / 2, clip.start), latest);
   return { ...clip, start, end: start + length };
 }
+
+/**
+ * The time of the frame that stands for each shot, in seconds: that of the sample of the highest quality, or the middle of a shot that
+ * holds none.
+ */
+export function representativeTimes({ shots, samples }: Analysis): number[] {
+  let at = 0;
+  return shots.map((shot) => {
+    // Of detectors that choose a frame themselves.
+    const { representative } = shot as { representative?: unknown };
+    const begin = at;
+    while (at < samples.length && (samples[at] as Sample).time < shot.end) at++;
+    if (typeof representative === 'number') return representative;
+    return bestTime(samples.slice(begin, at), shot.start, shot.end);
+  });
+}

@@ -23,6 +23,7 @@ export {
   clipThumbnail,
   type LoadClipOptions,
   loadClip,
+  representativeTimes,
 } from './clips.ts';
 export {
   type ContactSheet,

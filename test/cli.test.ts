@@ -17,6 +17,8 @@ import { temporaryDirectory } from './helpers/temporary.ts';
 
 const directory = temporaryDirectory();
 const COMMANDS = ['probe', 'frames', 'analyze'];
+/** Those that write one file and print a line about it. */
+const WRITING_COMMANDS = ['sheet', 'report'];
 
 /** Expected of a command that went well and has nothing to say beside its output. */
 const WELL = { code: 0, signal: null, stderr: '' };
@@ -46,7 +48,7 @@ describe('rushes', () => {
   test('--help names every command, and each has a help of its own', async () => {
     const { stdout, ...rest } = await rushes(['--help']);
     expect(rest).toEqual(WELL);
-    for (const command of COMMANDS) {
+    for (const command of [...COMMANDS, ...WRITING_COMMANDS]) {
       expect(stdout).toContain(`  ${command} `);
       const own = await rushes([command, '--help']);
       expect(own).toEqual({ ...WELL, stdout: expect.stringContaining('--json') });
@@ -80,6 +82,12 @@ describe('rushes', () => {
     [['frames', '--out', 'x', '--format', 'png', '--quality', '9', 'a.mp4'], /--quality/],
     [['frames', '--fit', 'outside', '--out', 'x', 'a.mp4'], /--fit .*'outside'/],
     [['frames', '--limit', '0', 'a.mp4'], /--limit .*'0'/],
+    [['sheet', 'a.mp4'], /-o OUT\.jpg is missing/],
+    [['sheet', 'a.mp4', '-o', 'x'], /-o wants a file that ends in \.jpg.*'x'/],
+    [['sheet', 'a.mp4', 'b.mp4', '-o', 'x.jpg'], /sheet takes one FILE, got 2/],
+    [['sheet', '-o', 'x.png', '--quality', '9', 'a.mp4'], /--quality .*png/],
+    [['sheet', '-o', 'x.jpg', '--every', '1', '--shots', 'a.mp4'], /--every and --shots/],
+    [['sheet', '-o', 'x.jpg', '--background', 'red', 'a.mp4'], /--background .*'red'/],
   ];
   for (const [args, message] of wrong) {
     test(`refuses: rushes ${args.join(' ')}`, async () => {

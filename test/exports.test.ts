@@ -328,6 +328,7 @@ describe('toOtio', () => {
     const others = [
       { type: 'black', start: 1.6, end: 2.4, confidence: 1 },
       { type: 'flash', time: 3 },
+      { type: 'flash', time: 6 }, // in the clip that begins then, and in no other
       { type: 'unheard-of', somewhere: true },
     ];
     const analysis = {
@@ -349,7 +350,7 @@ describe('toOtio', () => {
         ['black', 50, 10],
         ['flash', 75, 0],
       ],
-      [],
+      [['flash', 150, 0]],
     ]);
   });
 

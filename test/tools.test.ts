@@ -101,5 +101,6 @@ testOf('cuts.mp4')('the demo analyses the file it is given', async () => {
   const demo = ['scripts/demo.mjs', clip('cuts.mp4')];
   const { code, output } = await ended(spawn(process.execPath, demo, { cwd: root }));
   expect(output).toContain('The whole result: demo-output/analysis.json');
+  expect(output).toMatch(/demo-output\/report\.html: 1 file, /);
   expect(code).toBe(0);
 });

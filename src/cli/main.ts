@@ -10,6 +10,8 @@ import { framesCommand } from './frames.ts';
 import { importCommand } from './import.ts';
 import { Output } from './output.ts';
 import { probeCommand } from './probe.ts';
+import { reportCommand } from './report.ts';
+import { sheetCommand } from './sheet.ts';
 
 const COMMANDS: readonly Command[] = [
   probeCommand,
@@ -17,6 +19,8 @@ const COMMANDS: readonly Command[] = [
   analyzeCommand,
   importCommand,
   cacheCommand,
+  sheetCommand,
+  reportCommand,
 ];
 
 const HELP = `Usage: rushes COMMAND [options] FILE…

@@ -39,6 +39,16 @@ export interface ContactSheetOptions extends EncodeOptions, PictureSourceOptions
   timecodes?: boolean | undefined;
   /** Colour between frames, `#rgb` or `#rrggbb`. Default `'#111111'`. */
   background?: string | undefined;
+  /** Called for each frame that is laid out. */
+  onProgress?: ((progress: ContactSheetProgress) => void) | undefined;
+}
+
+/** How far a sheet is. */
+export interface ContactSheetProgress {
+  /** Presentation time of the frame in seconds. */
+  readonly time: number;
+  /** Frames on the sheet so far. */
+  readonly frames: number;
 }
 
 /** Where on a sheet a frame is. Pixels. */
@@ -90,6 +100,10 @@ export async function contactSheet(
 ): Promise<ContactSheet> {
   const encoding = resolveEncoding(options);
   const choice = resolveChoice(options);
+  const { onProgress } = options;
+  if (onProgress !== undefined && typeof onProgress !== 'function') {
+    throw new TypeError(`onProgress must be a function, got ${onProgress}`);
+  }
   const { columns, width, gap, timecodes, background } = resolveLayout(options);
   const cellWidth = Math.floor((width - gap * (columns + 1)) / columns);
   await using video = await openForPictures(source, options, { width: cellWidth });
@@ -100,6 +114,7 @@ export async function contactSheet(
   for await (const frame of chosenFrames(video, choice, options.signal)) {
     const cell = canvas.add(frame);
     if (timecodes) await canvas.label(cell);
+    onProgress?.({ time: cell.time, frames: canvas.cells.length });
   }
   const [first] = canvas.cells;
   if (first === undefined) {

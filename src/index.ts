@@ -28,6 +28,7 @@ export {
 export {
   type ContactSheet,
   type ContactSheetOptions,
+  type ContactSheetProgress,
   contactSheet,
   type SheetCell,
 } from './contact-sheet.ts';

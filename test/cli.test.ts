@@ -489,14 +489,15 @@ describe('the progress bar', () => {
   }
   const state = { fraction: 0.25, time: 15, duration: 60, framesPerSecond: 240.4 };
 
-  test('shows share, time, speed and what is left', () => {
+  test('shows share, time, speed, what is left and memory', () => {
     const screen = new Screen(true);
     let now = 0;
-    const progress = new Progress(screen, 'day1.mp4', { now: () => now });
+    const options = { now: () => now, memory: () => 143.2e6 };
+    const progress = new Progress(screen, 'day1.mp4', options);
     now = 2000;
     progress.update(state);
     expect(screen.text).toContain(
-      'day1.mp4  [######------------------]   25 %  0:15.000 / 1:00.000  240 fps  ETA 0:06',
+      'day1.mp4  [######------------------]   25 %  0:15.000 / 1:00.000  240 fps  ETA 0:06  143 MB',
     );
   });
 

@@ -205,7 +205,10 @@ describe('contactSheet', () => {
   });
 
   test('spreads a number of frames over the whole', async () => {
-    const sheet = await contactSheet(FILE, { ...plain, count: 4 });
+    const seen: number[] = [];
+    const onProgress = ({ time }: { time: number }) => seen.push(time);
+    const sheet = await contactSheet(FILE, { ...plain, count: 4, onProgress });
+    expect(seen).toEqual(sheet.cells.map(({ time }) => time));
     // 9.2 s in four parts of 2.3 s, of each the middle
     expect(sheet.cells.map(({ time }) => time)).toEqual([1.12, 3.44, 5.72, 8.04]);
     expect(sheet.time).toBe(1.12);
@@ -269,6 +272,7 @@ describe('contactSheet', () => {
       [{ columns: 101 }, /columns must be 1 to 100/],
       [{ columns: 50, width: 100 }, /width must be at least \d+ for 50 columns/],
       [{ background: 'red' }, /background must be #rgb or #rrggbb, got red/],
+      [{ onProgress: 1 }, /onProgress must be a function, got 1/],
       [{ timecodes: 1 }, /timecodes must be true or false/],
     ];
     for (const [options, words] of wrong) {

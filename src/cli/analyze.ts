@@ -28,6 +28,8 @@ import { writeTextFile } from './output.ts';
 import { describeBriefly, label } from './probe.ts';
 import { Progress } from './progress.ts';
 import { eachSource, type Outcome, oneOrAll, printValues } from './sources.ts';
+import { sparklines } from './sparkline.ts';
+import type { Terminal } from './terminal.ts';
 
 const HELP = `Usage: rushes analyze [options] FILE…
 
@@ -110,7 +112,7 @@ export const analyzeCommand: Command = {
       const run = await analyzeWithProgress(source, { ...options, cache }, context);
       if (!json) {
         const gap = index > 0 ? '\n' : '';
-        await context.output.write(`${gap}${report(run)}`);
+        await context.output.write(`${gap}${report(run, context.terminal)}`);
       }
       const failed = await writeExports(run.analysis, exports);
       return failed
@@ -254,11 +256,12 @@ function withoutSource({ message }: AnalysisError, { source }: Analysis): string
 }
 
 /** The result for people. */
-function report(run: Run): string {
+function report(run: Run, terminal: Terminal): string {
   const { analysis } = run;
   return [
     `${printable(analysis.source)}\n`,
     table([...facts(run)], { indent: '  ' }),
+    sparklines(analysis, terminal),
     `  ${count(analysis.shots.length, 'shot')}\n`,
     shots(analysis),
     segmentsHead(analysis),

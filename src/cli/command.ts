@@ -1,10 +1,13 @@
 import type { Output } from './output.ts';
+import type { Terminal } from './terminal.ts';
 
 /** What a command works with beside its arguments. */
 export interface Context {
   /** Aborted by Ctrl-C, or when nobody reads standard output any more. */
   readonly signal: AbortSignal;
   readonly output: Output;
+  /** What standard output can show. */
+  readonly terminal: Terminal;
   /** Prints one line on standard error. */
   warn(message: string): void;
 }

@@ -12,6 +12,7 @@ import { Output } from './output.ts';
 import { probeCommand } from './probe.ts';
 import { reportCommand } from './report.ts';
 import { sheetCommand } from './sheet.ts';
+import { terminalOf } from './terminal.ts';
 
 const COMMANDS: readonly Command[] = [
   probeCommand,
@@ -48,6 +49,7 @@ async function main(args: readonly string[]): Promise<void> {
     output: new Output(process.stdout, () =>
       stop.abort(new Stopped('not read', EXIT.ok)),
     ),
+    terminal: terminalOf(process.stdout),
     warn: (message) => process.stderr.write(`rushes: ${message}\n`),
   };
   process.stderr.on('error', () => {}); // nobody listens: nothing to be done about it

@@ -1,4 +1,4 @@
-import { clock } from './format.ts';
+import { clock, quantity } from './format.ts';
 
 /** The part of standard error that a progress bar needs. */
 export interface ProgressStream {
@@ -27,7 +27,7 @@ const CLEAR = '\r\x1b[2K';
 const [NO_WRAP, WRAP] = ['\x1b[?7l', '\x1b[?7h'];
 
 /**
- * One line that is drawn over itself, only on a terminal. Written here because an importer
+ * One line that is drawn over itself, only on a terminal: how far, how fast, how long still, and the memory of the process. Written here because an importer
  * often does not know how long a file is: the libraries looked at (cli-progress among them)
  * draw towards a known total.
  */
@@ -37,15 +37,17 @@ export class Progress {
   readonly #now: () => number;
   readonly #began: number;
   readonly #enabled: boolean;
+  readonly #memory: () => number;
   #drawn = Number.NEGATIVE_INFINITY;
   #visible = false;
 
   constructor(
     stream: ProgressStream,
     label: string,
-    options: { enabled?: boolean; now?: () => number } = {},
+    options: { enabled?: boolean; now?: () => number; memory?: () => number } = {},
   ) {
     const { enabled = true, now = () => performance.now() } = options;
+    this.#memory = options.memory ?? (() => process.memoryUsage.rss());
     this.#stream = stream;
     this.#label = shorten(label);
     this.#now = now;
@@ -88,6 +90,7 @@ export class Progress {
       const left = (elapsed * (1 - Math.min(fraction, 1))) / fraction;
       parts.push(`ETA ${clock(left).replace(/\.\d+$/, '')}`);
     }
+    parts.push(quantity(this.#memory(), 'B'));
     return parts.join('  ');
   }
 }

@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { extname } from 'node:path';
 import {
   analyze,
+  type ContactSheet,
   type ContactSheetOptions,
   contactSheet,
   type PictureFormat,
@@ -92,10 +93,8 @@ export const sheetCommand: Command = {
       files,
       async (source) => {
         const choice = perShot ? await oneOfEachShot(source, options, context) : options;
-        const { data, cells, errors, width, height } = await contactSheet(source, {
-          ...choice,
-          signal: context.signal,
-        });
+        const sheet = await layOut(source, choice, context);
+        const { data, cells, errors, width, height } = sheet;
         await replaceFile(path, (temporary) => writeFile(temporary, data));
         for (const error of errors) {
           context.warn(`left out: ${failureLine(toFailure(source, error))}`);
@@ -139,6 +138,30 @@ function readSheetOptions(values: Values, path: string): ContactSheetOptions {
     timecodes: values['no-timecodes'] ? false : undefined,
     threads: readOption('threads', values.threads, THREADS),
   };
+}
+
+async function layOut(
+  source: string,
+  options: ContactSheetOptions,
+  { signal }: Context,
+): Promise<ContactSheet> {
+  const progress = new Progress(process.stderr, `${label(source)}: pictures`);
+  const began = performance.now();
+  const wanted = options.times?.length ?? options.count ?? null;
+  try {
+    return await contactSheet(source, {
+      ...options,
+      signal,
+      onProgress: ({ time, frames }) =>
+        progress.update({
+          fraction: wanted === null ? null : frames / wanted,
+          ...{ time, duration: null },
+          framesPerSecond: (frames * 1000) / (performance.now() - began),
+        }),
+    });
+  } finally {
+    progress.clear();
+  }
 }
 
 /** At most `count` of them, at equal distances. */

@@ -82,7 +82,13 @@ const steps = [
   {
     title: 'building the TypeScript',
     stamp: 'dist/.setup-stamp',
-    makes: ['dist/cjs/index.js', 'dist/index.mjs', 'dist/cli.mjs', 'dist/index.d.ts'],
+    makes: [
+      'dist/cjs/index.js',
+      'dist/index.mjs',
+      'dist/cli.mjs',
+      'dist/report/page.js',
+      'dist/index.d.ts',
+    ],
     key: () =>
       hashOf([
         'src',

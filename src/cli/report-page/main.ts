@@ -174,6 +174,7 @@ class Timeline {
   #drawCuts(chart: uPlot, color: string | null): void {
     const { ctx, bbox } = chart;
     const { shots, cutScores } = this.#data;
+    const line = style(this.#host, '--cut');
     ctx.save();
     let last = Number.NEGATIVE_INFINITY;
     const { min = 0, max = 0 } = chart.scales.x ?? {};
@@ -185,7 +186,7 @@ class Timeline {
       if (i === 0 || x - last < width * 2) continue;
       if (x < bbox.left || x > bbox.left + bbox.width) continue;
       last = x;
-      ctx.fillStyle = style(this.#host, '--cut');
+      ctx.fillStyle = line;
       if (!isDense) ctx.fillRect(x, bbox.top, width, bbox.height);
       if (color === null) continue;
       ctx.fillStyle = color;

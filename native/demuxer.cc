@@ -19,8 +19,8 @@ bool isPicture(const AVStream& stream) {
 }
 
 /// Whether the packet is encrypted and nobody has decrypted it. The mov demuxer
-/// then hands on how it was done (ISO/IEC 23001-7); Matroska's tells the name of
-/// the key, and its packets are no data of the codec any more.
+/// then hands on how it was done (ISO/IEC 23001-7); Matroska's tells the name
+/// of the key, and its packets are no data of the codec any more.
 bool isEncrypted(
     const AVFormatContext& context, const AVStream& stream,
     const AVPacket& packet) {

@@ -210,17 +210,17 @@ bool FrameReader::receive(Frame& frame) {
       return codec_->receive(*demuxer_, frame);
     } catch (const Error& error) {
       if (isFatal(error.code)) throw;
-      if (error.code == ErrorCode::kEncrypted) {
-        fileError_ = error;  // the codec may hold frames of a clear beginning
-      } else if (options_.skipErrors) {
+      const bool encrypted = error.code == ErrorCode::kEncrypted;
+      if (options_.skipErrors && !encrypted) {
         errors_.push_back(error);
-      } else if (demuxer_->brokeOff()) {
+      } else if (demuxer_->brokeOff() && !encrypted) {
         // Not the damage that this did to the last packet.
         fileError_ = demuxer_->brokeOff();
       } else if (error.code == ErrorCode::kDecode) {
         throw;
       } else {
-        fileError_ = error;  // the codec still holds frames
+        // The codec still holds frames, such as those of a clear beginning.
+        fileError_ = error;
       }
     }
     interrupt_.check();

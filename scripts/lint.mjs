@@ -38,6 +38,7 @@ const checks = {
   biome: () => run(bin('biome'), ['ci', '--error-on-warnings']),
   'clang-format': () => run('clang-format', ['--dry-run', '-Werror', ...nativeFiles]),
   tsc: () => run(bin('tsc'), []),
+  'tsc, examples': () => run(bin('tsc'), ['--project', 'examples/import-service']),
   'tsc, browser': () => run(bin('tsc'), ['--project', 'src/cli/report-page']),
   'clang-tidy': runClangTidy,
 };

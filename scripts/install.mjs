@@ -1,21 +1,35 @@
 // What npm runs when somebody installs the package: builds the addon where no prebuilt one
 // fits and the machine has what it takes. Where it has not, the installation goes on; the
 // first use then says what is missing.
+//
+// With npm_config_build_from_source set, it builds even so, against the machine's own FFmpeg.
 import { createRequire } from 'node:module';
+import { dirname } from 'node:path';
 import { compileAddon, configureAddon } from './build-addon.mjs';
 import { main, root } from './run.mjs';
 
+const require = createRequire(import.meta.url);
+
+/** Whether `src/native.ts` will find an addon that loads: in this package or the platform's. */
 function isLoadable() {
-  try {
-    createRequire(import.meta.url)('node-gyp-build')(root);
-    return true;
-  } catch {
-    return false;
-  }
+  const load = require('node-gyp-build');
+  const name = `@rushes/${process.platform}-${process.arch}`;
+  return [
+    () => root,
+    () => dirname(require.resolve(`${name}/package.json`)),
+    () => dirname(require.resolve(`${name}-musl/package.json`)),
+  ].some((folder) => {
+    try {
+      load(folder());
+      return true;
+    } catch {
+      return false;
+    }
+  });
 }
 
 await main(async () => {
-  if (isLoadable()) return;
+  if (!process.env.npm_config_build_from_source && isLoadable()) return;
   try {
     await configureAddon();
   } catch {

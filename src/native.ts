@@ -5,7 +5,8 @@
  * Note [Rows]: what a read tells about its frames comes as rows of doubles in an ArrayBuffer
  * that JavaScript allocated, so that handing over a batch costs one call however many frames it holds.
  */
-import { join } from 'node:path';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import nodeGypBuild from 'node-gyp-build';
 import { MediaError, type MediaErrorCode } from './errors.ts';
 import type { PixelFormat } from './frame.ts';
@@ -211,16 +212,40 @@ let addon: NativeAddon | undefined;
 /** Loads the addon once. @throws {MediaError} `ERR_ADDON` with the loader's words */
 export function loadAddon(): NativeAddon {
   try {
-    addon ??= nodeGypBuild(join(import.meta.dirname, ROOT)) as NativeAddon;
+    addon ??= nodeGypBuild(addonFolder()) as NativeAddon;
     return addon;
   } catch (cause) {
+    const packages = platformPackages().join(' or ');
     throw new MediaError(
       'ERR_ADDON',
-      `the native addon could not be loaded: ${(cause as Error).message}. In a clone, \`npm run build\` builds it; \
-for an installed package, install FFmpeg's development files, cmake, ninja, pkg-config and a C++ compiler, then run \`npm rebuild rushes\`.`,
+      `the native addon could not be loaded: ${(cause as Error).message.trim()}. In a clone, \`npm run build\` builds it. \
+An installed package takes a prebuilt one from ${packages}, an optional dependency; where there is none for this platform, install \
+FFmpeg's development files, cmake, ninja, pkg-config and a C++ compiler, then run \`npm rebuild rushes\`.`,
       { cause },
     );
   }
+}
+
+/** The first folder with an addon for this machine: this package if it was built here, else the platform's. */
+function addonFolder(): string {
+  const own = join(import.meta.dirname, ROOT);
+  const { resolve } = createRequire(join(import.meta.dirname, 'native.js'));
+  for (const name of [undefined, ...platformPackages()]) {
+    try {
+      const folder = name === undefined ? own : dirname(resolve(`${name}/package.json`));
+      nodeGypBuild.path(folder);
+      return folder;
+    } catch {
+      // Not installed, or for another C library.
+    }
+  }
+  return own;
+}
+
+/** The packages that may hold a prebuilt addon for this machine. */
+function platformPackages(): string[] {
+  const name = `@rushes/${process.platform}-${process.arch}`;
+  return process.platform === 'linux' ? [name, `${name}-musl`] : [name];
 }
 
 /** The package's root, seen from `src/` and, after bundling, from `dist/cjs/`. */

@@ -5,6 +5,8 @@ import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promi
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { promisify } from 'node:util';
+import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
+import { publint } from 'publint';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { clip, testOf } from './helpers/clips.ts';
 
@@ -13,7 +15,9 @@ const CLIP = 'h264-bframes-audio.mp4';
 const testOfClip = testOf(CLIP);
 
 let project: string;
-/** The paths in the package. */
+/** The package as it would be published. */
+let tarball: Buffer<ArrayBuffer>;
+/** The paths in it. */
 let packed: string[];
 
 /** Runs a command in the empty project, as if from a shell: not as part of `npm test`. */
@@ -48,6 +52,7 @@ beforeAll(async () => {
     { filename: string; files: { path: string }[] },
   ];
   packed = files.map(({ path }) => path);
+  tarball = await readFile(join(project, 'tarball', filename));
   await writeProject({ 'package.json': '{ "private": true }' });
   const quietly = ['--prefer-offline', '--no-audit', '--no-fund'];
   await run('npm', 'install', join(project, 'tarball', filename), ...quietly);
@@ -57,20 +62,30 @@ afterAll(() => rm(project, { recursive: true, force: true }));
 
 test('the package holds no test, no medium and nothing of the TypeScript sources', () => {
   const allowed =
-    /^(dist\/.*\.(d\.ts|js|mjs|map|json|css)|native\/[^/]+\.(cc|h)|scripts\/[^/]+\.mjs|docs\/.*\.md|schemas\/[^/]+\.json|prebuilds\/.*\.node|CMakeLists\.txt|LICENSE|binding\.gyp|package\.json|[A-Z]+\.md)$/;
+    /^(dist\/.*\.(d\.ts|js|mjs|map|json|css)|native\/[^/]+\.(cc|h|map)|scripts\/[^/]+\.mjs|docs\/.*\.md|schemas\/[^/]+\.json|CMakeLists\.txt|LICENSE|binding\.gyp|package\.json|[A-Z]+\.md)$/;
   expect(packed.filter((path) => !allowed.test(path))).toEqual([]);
   expect(packed).toEqual(
     expect.arrayContaining(['LICENSE', 'README.md', 'dist/index.mjs']),
   );
 });
 
-test('installing the package builds the addon, unless a prebuilt one came along', async () => {
+test('the package is small, since addons are in packages of their own', () => {
+  expect(tarball.length).toBeLessThan(1_000_000);
+});
+
+test('publint and Are The Types Wrong find nothing in it', async () => {
+  const { messages } = await publint({ pack: { tarball: tarball.buffer }, strict: true });
+  expect(messages).toEqual([]);
+  const { problems } = (await checkPackage(
+    createPackageFromTarballData(new Uint8Array(tarball)),
+  )) as { problems: object[] };
+  expect(problems).toEqual([]);
+});
+
+test('installing the package builds the addon where no prebuilt one came along', async () => {
   const find = "require('node-gyp-build').path('node_modules/rushes')";
   const addon = relative(project, await run(process.execPath, '--print', find));
-  const isPrebuilt = packed.some((path) => path.startsWith('prebuilds/'));
-  expect(addon).toContain(
-    join('node_modules', 'rushes', isPrebuilt ? 'prebuilds' : 'build'),
-  );
+  expect(addon).toContain(join('node_modules', 'rushes', 'build'));
 });
 
 testOfClip('the package works from an ES module', async () => {

@@ -15,7 +15,7 @@ export interface Timebase {
   readonly origin: number;
 }
 
-/** {@link timebaseOf} */
+/** `timebaseOf` */
 export interface TimebaseOptions {
   /**
    * Frames per second of the timecode, up to 60. Default: the video's average rate, or where that varies the usual rate nearest to

@@ -643,11 +643,13 @@ void measureFrames(const Napi::CallbackInfo& info) {
   for (uint32_t i = 0; i < frames.Length(); ++i, row += kMeasureColumns) {
     const auto frame = frames.Get(i).As<Napi::Object>();
     const Plane luma = toPlane(frame.Get("luma"));
+    const Plane u = toPlane(frame.Get("u"));
+    const Plane v = toPlane(frame.Get("v"));
     const double time = frame.Get("time").As<Napi::Number>().DoubleValue();
-    writeChange(changes.next(luma, time), row);
+    const bool fullRange = frame.Get("fullRange").As<Napi::Boolean>().Value();
+    writeChange(changes.next({luma, u, v, fullRange}, time), row);
     writeMeasures(measureLuma(luma), row);
-    row[kMeasureSaturation] =
-        meanSaturation(toPlane(frame.Get("u")), toPlane(frame.Get("v")));
+    row[kMeasureSaturation] = meanSaturation(u, v);
   }
 }
 

@@ -6,6 +6,7 @@ extern "C" {
 }
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "compat.h"
@@ -14,6 +15,9 @@ namespace rushes {
 
 void writeChange(const FrameChange& change, double* row) {
   std::copy_n(change.columns, FrameChange::kColumns, row + kMeasureChange);
+  std::memcpy(
+      row + kMeasureSignature, change.signature.data(),
+      sizeof(change.signature));
 }
 
 void writeMeasures(const LumaMeasures& measures, double* row) {
@@ -22,6 +26,7 @@ void writeMeasures(const LumaMeasures& measures, double* row) {
   row[kMeasureSharpness] = measures.sharpness;
   row[kMeasureHashHigh] = static_cast<double>(measures.hash >> 32);
   row[kMeasureHashLow] = static_cast<double>(measures.hash & 0xffffffffU);
+  std::copy_n(measures.borders, LumaMeasures::kBorders, row + kMeasureBorders);
 }
 
 Decoder::Decoder(ReaderOptions options, const Interrupt& interrupt)
@@ -250,7 +255,7 @@ bool Decoder::measureNext(double* row) {
   const auto advance = [&] {
     std::swap(onScreen_, current_);
     std::swap(picture_, currentPicture_);
-    change_ = changes_.next(picture_->luma(), onScreen_.time);
+    change_ = changes_.next(picture_->planes(), onScreen_.time);
   };
   const bool first = !hasOnScreen_;
   if (first) {

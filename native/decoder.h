@@ -39,13 +39,18 @@ enum MeasureColumn {
   kMeasureFlags,
   /// The columns of FrameChange begin here.
   kMeasureChange,
-  kMeasureBrightness = kMeasureChange + FrameChange::kColumns,
+  /// Bytes, in place of doubles.
+  kMeasureSignature = kMeasureChange + FrameChange::kColumns,
+  kMeasureBrightness =
+      kMeasureSignature + sizeof(FrameChange::signature) / sizeof(double),
   kMeasureContrast,
   kMeasureSaturation,
   kMeasureSharpness,
   kMeasureHashHigh,
   kMeasureHashLow,
-  kMeasureColumns,
+  /// The borders of LumaMeasures begin here.
+  kMeasureBorders,
+  kMeasureColumns = kMeasureBorders + LumaMeasures::kBorders,
 };
 
 /// Fill their columns of a measure row.

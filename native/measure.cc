@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <numeric>
+#include <utility>
 
 namespace rushes {
 namespace {
@@ -106,7 +108,122 @@ double meanAbsoluteDifference(const Plane& a, const uint8_t* b) {
          static_cast<double>(static_cast<int64_t>(a.width) * a.height);
 }
 
+/// How many lines from the first on are dark: `sum(i)` is of `length` samples.
+template <typename Sum>
+int darkLines(int count, int64_t length, Sum sum) {
+  constexpr int64_t kBorderLuma = 24;
+  int i = 0;
+  while (i < count && sum(i) <= kBorderLuma * length) ++i;
+  return i;
+}
+
+void measureBorders(const Plane& luma, double* borders) {
+  const int width = luma.width;
+  const int height = luma.height;
+  Profiles sums;
+  sums.measure(luma);
+  const auto column = [&](int i) { return sums.columns[i]; };
+  const auto row = [&](int i) { return sums.rows[i]; };
+  const int left = darkLines(width, height, column);
+  const int top = darkLines(height, width, row);
+  const int right = left == width ? 0 : darkLines(width, height, [&](int i) {
+    return column(width - 1 - i);
+  });
+  const int bottom = top == height ? 0 : darkLines(height, width, [&](int i) {
+    return row(height - 1 - i);
+  });
+  borders[LumaMeasures::kLeft] = static_cast<double>(left) / width;
+  borders[LumaMeasures::kTop] = static_cast<double>(top) / height;
+  borders[LumaMeasures::kRight] = static_cast<double>(right) / width;
+  borders[LumaMeasures::kBottom] = static_cast<double>(bottom) / height;
+}
+
+/// `displacement` in src/measures.ts: by how many samples a profile has moved
+/// on, by the slopes of the two.
+int displacement(
+    const std::vector<uint32_t>& current,
+    const std::vector<uint32_t>& previous) {
+  constexpr int kReach = 16;
+  constexpr int kMaxReach = 32;
+  const int length = static_cast<int>(current.size()) - 1;
+  const auto slopes = [length](const std::vector<uint32_t>& sums) {
+    std::vector<int32_t> slopes(length);
+    for (int i = 0; i < length; ++i) {
+      slopes[i] = static_cast<int32_t>(sums[i + 1] - sums[i]);
+    }
+    return slopes;
+  };
+  const std::vector<int32_t> a = slopes(current);
+  const std::vector<int32_t> b = slopes(previous);
+  const int reach = std::min((length + 1) / kReach, kMaxReach);
+  int best = 0;
+  int64_t leastApart = 0;
+  int64_t leastCount = 0;
+  for (int i = 0; i <= 2 * reach; ++i) {
+    const int shift = i % 2 == 1 ? (i + 1) / 2 : -i / 2;
+    const int count = length - std::abs(shift);
+    const int32_t* from = a.data() + std::max(0, shift);
+    const int32_t* to = b.data() + std::max(0, -shift);
+    int64_t apart = 0;
+    for (int begin = 0; begin < count; begin += kChunk) {
+      const int end = std::min(count, begin + kChunk);
+      // 1024 differences of 2 · 255 · 4096 rows at most.
+      uint32_t sum = 0;
+      for (int x = begin; x < end; ++x) sum += std::abs(from[x] - to[x]);
+      apart += sum;
+    }
+    if (i == 0 || apart * leastCount < leastApart * count) {
+      leastApart = apart;
+      leastCount = count;
+      best = shift;
+    }
+  }
+  return best;
+}
+
+double darkShare(const Plane& luma, bool fullRange) {
+  // 10 % of the range above black.
+  const uint8_t limit = fullRange ? 25 : 37;
+  std::vector<uint8_t> counts(luma.width);
+  int64_t count = 0;
+  for (int y = 0; y < luma.height;) {
+    const int stop = std::min(luma.height, y + 255);
+    std::fill(counts.begin(), counts.end(), 0);
+    for (; y < stop; ++y) {
+      const uint8_t* row = luma.data + y * luma.stride;
+      uint8_t* line = counts.data();
+      for (int x = 0; x < luma.width; ++x) line[x] += row[x] <= limit ? 1 : 0;
+    }
+    count += std::accumulate(counts.begin(), counts.end(), int64_t{0});
+  }
+  return static_cast<double>(count) /
+         static_cast<double>(static_cast<int64_t>(luma.width) * luma.height);
+}
+
 }  // namespace
+
+void Profiles::measure(const Plane& plane) {
+  const int width = plane.width;
+  columns.assign(width, 0);
+  rows.resize(plane.height);
+  const std::vector<uint8_t> zeros(width);
+  std::vector<uint16_t> lines(width);
+  for (int y = 0; y < plane.height;) {
+    // 257 samples of 255 are the most that 16 bits hold.
+    const int stop = std::min(plane.height, y + 257);
+    std::fill(lines.begin(), lines.end(), 0);
+    for (; y < stop; ++y) {
+      const uint8_t* row = plane.data + y * plane.stride;
+      uint16_t* line = lines.data();
+      for (int x = 0; x < width; ++x) line[x] += row[x];
+      // A difference, because psadbw is made of those only.
+      uint32_t sum = 0;
+      for (int x = 0; x < width; ++x) sum += std::abs(row[x] - zeros[x]);
+      rows[y] = sum;
+    }
+    for (int x = 0; x < width; ++x) columns[x] += lines[x];
+  }
+}
 
 LumaMeasures measureLuma(const Plane& luma) {
   const int width = luma.width;
@@ -154,6 +271,7 @@ LumaMeasures measureLuma(const Plane& luma) {
   measures.contrast = std::sqrt(variance(n, sum, squares));
   measures.sharpness = variance(n, laplacianSum, laplacianSquares);
   measures.hash = differenceHash(luma);
+  measureBorders(luma, measures.borders);
   return measures;
 }
 
@@ -275,37 +393,118 @@ ChangeMeter::Thumbnail ChangeMeter::makeThumbnail(
   return thumbnail;
 }
 
-FrameChange ChangeMeter::next(const Plane& luma, double time) {
-  const Thumbnail current = makeThumbnail(luma, time);
-  FrameChange change;
-  if (!thumbnails_.empty()) {
-    const Thumbnail& last = thumbnails_.front();
-    double* columns = change.columns;
-    if (luma.width == width_ && luma.height == height_) {
-      columns[FrameChange::kDifference] =
-          meanAbsoluteDifference(luma, previous_.data());
-    } else {
-      int32_t sum = 0;
-      for (int i = 0; i < kWidth * kHeight; ++i) {
-        sum += std::abs(current.cells[i] - last.cells[i]);
-      }
-      columns[FrameChange::kDifference] =
-          static_cast<double>(sum) / (kWidth * kHeight);
-    }
-    columns[FrameChange::kMismatch] = shiftedMismatch(current, last);
-    double& recall = columns[FrameChange::kRecall];
-    double& age = columns[FrameChange::kRecallAge];
-    for (size_t i = 1; i < thumbnails_.size(); ++i) {
-      if (!(time - thumbnails_[i - 1].time <= kFlash)) break;
-      const double value = mismatch(current, thumbnails_[i]);
-      if (age == 0 || value < recall) {
-        recall = value;
-        age = static_cast<double>(i + 1);
-      }
+void ChangeMeter::makeSignature(
+    const Thumbnail& thumbnail, std::array<uint8_t, 144>& signature) {
+  for (int j = 0; j < kHeight / 2; ++j) {
+    for (int i = 0; i < kWidth / 2; ++i) {
+      const int16_t* cell = thumbnail.cells.data() + (2 * j * kWidth) + (2 * i);
+      const int sum = cell[0] + cell[1] + cell[kWidth] + cell[kWidth + 1];
+      signature[(j * kWidth / 2) + i] = static_cast<uint8_t>((sum + 2) / 4);
     }
   }
+}
+
+namespace {
+/// Bins of 4 levels from 64 on; what lies outside counts for the outermost.
+struct ChromaBins {
+  uint8_t of[256];
+  constexpr ChromaBins() : of() {
+    for (int level = 0; level < 256; ++level) {
+      of[level] = static_cast<uint8_t>(std::clamp((level >> 2) - 16, 0, 31));
+    }
+  }
+};
+constexpr ChromaBins kChromaBins;
+}  // namespace
+
+ChangeMeter::ChromaHistogram ChangeMeter::makeChromaHistogram(
+    const Plane& u, const Plane& v) {
+  ChromaHistogram histogram = {static_cast<int64_t>(u.width) * u.height, {}};
+  int32_t* bins = histogram.bins.data();
+  for (const Plane* plane : {&u, &v}) {
+    for (int y = 0; y < plane->height; ++y) {
+      const uint8_t* row = plane->data + y * plane->stride;
+      for (int x = 0; x < plane->width; ++x) {
+        ++bins[kChromaBins.of[row[x]]];
+      }
+    }
+    bins += ChromaHistogram::kBins;
+  }
+  return histogram;
+}
+
+double ChangeMeter::chromaDistance(
+    const ChromaHistogram& a, const ChromaHistogram& b) {
+  int64_t apart = 0;
+  for (size_t i = 0; i < a.bins.size(); ++i) {
+    apart += std::abs(a.bins[i] * b.count - b.bins[i] * a.count);
+  }
+  return static_cast<double>(apart) /
+         static_cast<double>(4 * a.count * b.count);
+}
+
+FrameChange ChangeMeter::next(const FramePlanes& planes, double time) {
+  const Plane& luma = planes.luma;
+  const Thumbnail current = makeThumbnail(luma, time);
+  const ChromaHistogram chroma = makeChromaHistogram(planes.u, planes.v);
+  FrameChange change;
+  makeSignature(current, change.signature);
+  profiles_.measure(luma);
+  double* columns = change.columns;
+  if (!thumbnails_.empty()) {
+    compare(current, luma, columns);
+    columns[FrameChange::kChroma] = chromaDistance(chroma, chroma_);
+  }
+  columns[FrameChange::kDark] = darkShare(luma, planes.fullRange);
+  keep(current, luma);
+  chroma_ = chroma;
+  return change;
+}
+
+/// Fills the columns that tell of the previous luma.
+void ChangeMeter::compare(
+    const Thumbnail& current, const Plane& luma, double* columns) const {
+  const Thumbnail& last = thumbnails_.front();
+  if (luma.width == width_ && luma.height == height_) {
+    columns[FrameChange::kDifference] =
+        meanAbsoluteDifference(luma, previous_.data());
+    columns[FrameChange::kShiftX] =
+        static_cast<double>(
+            displacement(profiles_.columns, previousProfiles_.columns)) /
+        luma.width;
+    columns[FrameChange::kShiftY] =
+        static_cast<double>(
+            displacement(profiles_.rows, previousProfiles_.rows)) /
+        luma.height;
+  } else {
+    int32_t sum = 0;
+    for (int i = 0; i < kWidth * kHeight; ++i) {
+      sum += std::abs(current.cells[i] - last.cells[i]);
+    }
+    columns[FrameChange::kDifference] =
+        static_cast<double>(sum) / (kWidth * kHeight);
+  }
+  columns[FrameChange::kMismatch] = shiftedMismatch(current, last);
+  recall(current, columns);
+}
+
+void ChangeMeter::recall(const Thumbnail& current, double* columns) const {
+  double& best = columns[FrameChange::kRecall];
+  double& age = columns[FrameChange::kRecallAge];
+  for (size_t i = 1; i < thumbnails_.size(); ++i) {
+    if (!(current.time - thumbnails_[i - 1].time <= kFlash)) break;
+    const double value = mismatch(current, thumbnails_[i]);
+    if (age == 0 || value < best) {
+      best = value;
+      age = static_cast<double>(i + 1);
+    }
+  }
+}
+
+void ChangeMeter::keep(const Thumbnail& current, const Plane& luma) {
   thumbnails_.push_front(current);
   if (thumbnails_.size() > kMemory) thumbnails_.pop_back();
+  std::swap(profiles_, previousProfiles_);
   width_ = luma.width;
   height_ = luma.height;
   previous_.resize(static_cast<size_t>(width_) * height_);
@@ -314,7 +513,6 @@ FrameChange ChangeMeter::next(const Plane& luma, double time) {
         previous_.data() + static_cast<size_t>(y) * width_,
         luma.data + y * luma.stride, width_);
   }
-  return change;
 }
 
 void ChangeMeter::reset() { thumbnails_.clear(); }

@@ -39,6 +39,10 @@ struct LumaMeasures {
   /// each of 9x8 cells is darker than its right neighbour, row by row, the
   /// upper left one in the most significant bit.
   uint64_t hash;
+  /// Lines on each side whose mean is at most 24 (FFmpeg's vf_cropdetect.c), as
+  /// a share of the width or height. Of a dark picture left and top alone.
+  enum Border { kLeft, kTop, kRight, kBottom, kBorders };
+  double borders[kBorders];
 };
 
 LumaMeasures measureLuma(const Plane& luma);
@@ -47,8 +51,19 @@ LumaMeasures measureLuma(const Plane& luma);
 /// of FFmpeg's vf_signalstats.c. `u` and `v` have one size.
 double meanSaturation(const Plane& u, const Plane& v);
 
-/// How much a frame differs from those decoded before it: what the cut detector
-/// (src/detectors/cuts.ts) goes by. All 0 for the first frame.
+/// What ChangeMeter looks at: `FramePlanes` in src/measures.ts.
+struct FramePlanes {
+  Plane luma;
+  /// Chroma of one size, whatever that is: only its distribution counts.
+  Plane u;
+  Plane v;
+  /// Whether luma runs from 0 to 255 instead of from 16 to 235.
+  bool fullRange;
+};
+
+/// How much a frame differs from those decoded before it, and what it looks
+/// like from afar: what src/detectors/ go by. But for kDark and the signature,
+/// all 0 for the first frame.
 struct FrameChange {
   /// `FrameChange` in src/measures.ts, in the same order.
   enum Column {
@@ -65,14 +80,33 @@ struct FrameChange {
     kRecall,
     /// How many frames back that one was; 0 if there was none.
     kRecallAge,
+    /// How differently chroma is distributed from the previous frame, 0–1.
+    kChroma,
+    /// How far the picture as a whole has moved to the right and down since
+    /// the previous frame, as shares of its size.
+    kShiftX,
+    kShiftY,
+    /// Share of the samples that are nearly black, 0–1: up to 10 % of the
+    /// range, as in FFmpeg's vf_blackdetect.c.
+    kDark,
     kColumns,
   };
   double columns[kColumns] = {};
+  /// Mean luma of 16x9 cells, row by row.
+  std::array<uint8_t, 144> signature = {};
+};
+
+/// Sums of the columns and rows of a plane.
+struct Profiles {
+  std::vector<uint32_t> columns;
+  std::vector<uint32_t> rows;
+
+  void measure(const Plane& plane);
 };
 
 /// Compares each decoded frame with those before it.
-/// Owns copies of what it needs of them: one luma plane, and the thumbnails of
-/// kFlash seconds. Thread-safety: one thread at a time.
+/// Owns copies of what it needs of them: one luma plane and its profiles, and
+/// the thumbnails of kFlash seconds. Thread-safety: one thread at a time.
 class ChangeMeter {
  public:
   /// Seconds that a flash may last: shorter than any shot that a viewer could
@@ -80,8 +114,7 @@ class ChangeMeter {
   static constexpr double kFlash = 0.25;
 
   /// Compares the next frame, shown at `time` (seconds), with those before it.
-  /// Chroma is not needed: see src/detectors/cuts.ts.
-  FrameChange next(const Plane& luma, double time);
+  FrameChange next(const FramePlanes& planes, double time);
 
   /// Forgets what came before: the next frame is a first frame again.
   void reset();
@@ -103,7 +136,23 @@ class ChangeMeter {
     int32_t squares;
   };
 
+  /// How often each level of U and V occurs, in bins of 4 levels from 64 on.
+  struct ChromaHistogram {
+    static constexpr int kBins = 32;
+    int64_t count;
+    std::array<int32_t, 2 * kBins> bins;
+  };
+
   static Thumbnail makeThumbnail(const Plane& luma, double time);
+  static void makeSignature(
+      const Thumbnail& thumbnail, std::array<uint8_t, 144>& signature);
+  static ChromaHistogram makeChromaHistogram(const Plane& u, const Plane& v);
+  static double chromaDistance(
+      const ChromaHistogram& a, const ChromaHistogram& b);
+  void compare(
+      const Thumbnail& current, const Plane& luma, double* columns) const;
+  void recall(const Thumbnail& current, double* columns) const;
+  void keep(const Thumbnail& current, const Plane& luma);
   static double mismatch(const Thumbnail& a, const Thumbnail& b);
   static double shiftedMismatch(const Thumbnail& a, const Thumbnail& b);
 
@@ -112,6 +161,10 @@ class ChangeMeter {
   Bytes previous_;
   int width_ = 0;
   int height_ = 0;
+  /// Of the previous frame and the one at hand, which change places.
+  Profiles previousProfiles_;
+  Profiles profiles_;
+  ChromaHistogram chroma_ = {};
 };
 
 }  // namespace rushes

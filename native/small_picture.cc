@@ -4,6 +4,7 @@ extern "C" {
 #include <libavutil/pixdesc.h>
 }
 
+#include <algorithm>
 #include <cstring>
 
 namespace rushes {
@@ -124,6 +125,46 @@ void SmallPicture::loadChroma() {
   loadPlane(1);
   loadPlane(2);
   hasChroma_ = true;
+}
+
+FramePlanes SmallPicture::planes() {
+  return {luma(), sparse(1), sparse(2), formatOf(*frame_).fullRange};
+}
+
+/// Samples of a chroma plane taken at regular places, of which 160x90 are
+/// enough to tell how its levels are distributed, while scaling a plane of a
+/// large picture would cost more than all measures together.
+Plane SmallPicture::sparse(int index) {
+  constexpr int kWidth = 160;
+  constexpr int kHeight = 90;
+  const AVPixFmtDescriptor* layout =
+      av_pix_fmt_desc_get(formatOf(*frame_).format);
+  const int depth = layout->comp[0].depth;
+  const bool bigEndian = (layout->flags & AV_PIX_FMT_FLAG_BE) != 0;
+  if (!planar_ || layout->nb_components < 3 || (depth > 8 && bigEndian)) {
+    loadChroma();
+    return planes_[index];
+  }
+  const int width = AV_CEIL_RSHIFT(frame_->width, layout->log2_chroma_w);
+  const int height = AV_CEIL_RSHIFT(frame_->height, layout->log2_chroma_h);
+  const int columns = std::min(width, kWidth);
+  const int rows = std::min(height, kHeight);
+  Bytes& samples = sparse_[index - 1];
+  samples.resize(static_cast<size_t>(columns) * rows);
+  uint8_t* sample = samples.data();
+  for (int j = 0; j < rows; ++j) {
+    const ptrdiff_t y = (2 * j + 1) * height / (2 * rows);
+    const uint8_t* row = frame_->data[index] + y * frame_->linesize[index];
+    for (int i = 0; i < columns; ++i) {
+      const int x = (2 * i + 1) * width / (2 * columns);
+      *sample++ =
+          depth == 8
+              ? row[x]
+              : static_cast<uint8_t>(
+                    reinterpret_cast<const uint16_t*>(row)[x] >> (depth - 8));
+    }
+  }
+  return {samples.data(), columns, rows, columns};
 }
 
 const Plane& SmallPicture::u() {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+
 #include "measure.h"
 #include "scaler.h"
 
@@ -21,10 +23,13 @@ class SmallPicture {
   /// Chroma, brought down at the first call; grey where the stream has none.
   const Plane& u();
   const Plane& v();
+  /// What frames are compared by: the luma, and chroma as `sparse` has it.
+  FramePlanes planes();
 
  private:
   void loadPlane(int index);
   void loadChroma();
+  Plane sparse(int index);
 
   int width_;
   int height_;
@@ -35,6 +40,7 @@ class SmallPicture {
   bool planar_ = false;
   std::array<Converter, 3> converters_;
   std::array<Image, 3> images_;
+  std::array<Bytes, 2> sparse_;
 };
 
 }  // namespace rushes

@@ -15,7 +15,7 @@ import { shotsFrom } from './detectors/shots.ts';
 import type { MediaError } from './errors.ts';
 import { resolveGeometry } from './geometry.ts';
 import type { VideoInfo } from './info.ts';
-import { formatHash, motion, quality } from './measures.ts';
+import { type FrameChange, formatHash, motion, quality, SIGNATURE } from './measures.ts';
 import { FLAG_KEY_FRAME, FLAG_SAMPLED, MEASURE_ROW } from './native.ts';
 import { checkSignal, type VideoSource } from './options.ts';
 import { openVideo, type Video } from './video.ts';
@@ -207,13 +207,7 @@ class Collector {
       this.#closeSamples(this.frames, 0);
       return;
     }
-    const change = {
-      difference: column('difference'),
-      mismatch: column('mismatch'),
-      recall: column('recall'),
-      recallAge: column('recallAge'),
-    };
-    this.#decided(this.#detector.push({ time, pts, ...change }));
+    this.#decided(this.#detector.push({ time, pts, ...changeOf(row) }));
   }
 
   #decided(frames: readonly DecidedFrame[]): void {
@@ -252,6 +246,22 @@ class Collector {
       complete: errors.length === 0,
     };
   }
+}
+
+function changeOf(row: Float64Array): FrameChange {
+  const column = (name: keyof typeof MEASURE_ROW) => row[MEASURE_ROW[name]] as number;
+  const signatureAt = row.byteOffset + 8 * MEASURE_ROW.signature;
+  return {
+    difference: column('difference'),
+    mismatch: column('mismatch'),
+    recall: column('recall'),
+    recallAge: column('recallAge'),
+    chroma: column('chroma'),
+    shiftX: column('shiftX'),
+    shiftY: column('shiftY'),
+    dark: column('dark'),
+    signature: new Uint8Array(row.buffer, signatureAt, SIGNATURE).slice(),
+  };
 }
 
 function nothingInRange(source: string, used: AnalysisOptionsUsed): Error {

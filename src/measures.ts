@@ -10,7 +10,7 @@
  * Counts up with every change that gives an analysis other numbers, in a measure, here and in `native/measure.cc`, or in a detector: cached
  * analyses of the versions before are then left alone. A change of shape raises `ANALYSIS_SCHEMA`, one of the frame index this, too.
  */
-export const MEASURE_VERSION = 1;
+export const MEASURE_VERSION = 2;
 
 /** One plane of 8-bit samples. */
 export interface Plane {
@@ -38,6 +38,16 @@ export interface LumaMeasures {
   readonly sharpness: number;
   /** {@link differenceHash}. */
   readonly hash: string;
+  /** {@link darkBorders}. */
+  readonly borders: Borders;
+}
+
+/** How much of a picture each side takes, as a share of its width (`left`, `right`) or height, 0–1. */
+export interface Borders {
+  readonly left: number;
+  readonly top: number;
+  readonly right: number;
+  readonly bottom: number;
 }
 
 /** Measures one luma plane. */
@@ -65,7 +75,50 @@ export function measureLuma(luma: Plane): LumaMeasures {
     contrast: Math.sqrt(values.variance()),
     sharpness: laplacians.variance(),
     hash: differenceHash(luma),
+    borders: darkBorders(luma),
   };
+}
+
+/** Mean luma up to which a line counts as border: FFmpeg's vf_cropdetect.c has 24, whatever the range. */
+const BORDER_LUMA = 24;
+
+/**
+ * The lines on each side whose mean luma is at most 24, as FFmpeg's vf_cropdetect.c has them: bars of letterbox and pillarbox. A picture
+ * that is dark all over is `top` and `left` alone.
+ */
+export function darkBorders(luma: Plane): Borders {
+  const { width, height } = luma;
+  const { columns, rows } = projections(luma);
+  const left = darkLines(columns, height);
+  const top = darkLines(rows, width);
+  const right = left === width ? 0 : darkLines(columns.reverse(), height);
+  const bottom = top === height ? 0 : darkLines(rows.reverse(), width);
+  return {
+    left: left / width,
+    top: top / height,
+    right: right / width,
+    bottom: bottom / height,
+  };
+}
+
+/** How many lines from the first on are dark; each sum is of `length` samples. */
+function darkLines(sums: readonly number[], length: number): number {
+  const bright = sums.findIndex((sum) => sum > BORDER_LUMA * length);
+  return bright < 0 ? sums.length : bright;
+}
+
+/** Sums of the columns and of the rows. */
+function projections(luma: Plane): { columns: number[]; rows: number[] } {
+  const columns = new Array<number>(luma.width).fill(0);
+  const rows = new Array<number>(luma.height).fill(0);
+  for (let y = 0; y < luma.height; y++) {
+    for (let x = 0; x < luma.width; x++) {
+      const value = at(luma, x, y);
+      (columns[x] as number) += value;
+      (rows[y] as number) += value;
+    }
+  }
+  return { columns, rows };
 }
 
 /**
@@ -157,9 +210,19 @@ export function motion(difference: number, dt: number): number {
   return dt > 0 ? (difference * (1 / 25)) / dt : 0;
 }
 
+/** What {@link ChangeMeter} looks at. */
+export interface FramePlanes {
+  readonly luma: Plane;
+  /** Chroma of one size, whatever that is: only its distribution counts. */
+  readonly u: Plane;
+  readonly v: Plane;
+  /** Whether luma runs from 0 to 255 instead of from 16 to 235. */
+  readonly fullRange: boolean;
+}
+
 /**
- * How much a frame differs from those decoded before it: what the cut detector goes by.
- * All 0 for the first frame.
+ * How much a frame differs from those decoded before it, and what it looks like from afar: what the detectors go by.
+ * But for `dark` and `signature`, all 0 for the first frame.
  */
 export interface FrameChange {
   /**
@@ -180,7 +243,20 @@ export interface FrameChange {
   readonly recall: number;
   /** How many frames back that one was; 0 if there was none. */
   readonly recallAge: number;
+  /** How differently chroma is distributed from the previous frame, 0–1: see {@link chromaHistogram}. */
+  readonly chroma: number;
+  /** How far the picture as a whole has moved to the right and down since the previous frame, as shares of its size: see {@link displacement}. */
+  readonly shiftX: number;
+  readonly shiftY: number;
+  /** Share of the samples that are nearly black, 0–1: up to 10 % of the range, as in FFmpeg's vf_blackdetect.c. */
+  readonly dark: number;
+  /** Mean luma of 16x9 cells, row by row, {@link SIGNATURE} bytes. */
+  readonly signature: Uint8Array;
 }
+
+/** Cells of a signature, and in a row of it. */
+export const SIGNATURE = 144;
+export const SIGNATURE_COLUMNS = 16;
 
 /** Seconds that a flash may last: shorter than any shot that a viewer could make out. */
 export const FLASH = 0.25;
@@ -198,19 +274,37 @@ interface Thumbnail {
   readonly cells: readonly number[];
 }
 
+/** What is kept of the previous frame. */
+interface Previous {
+  readonly luma: Plane;
+  readonly columns: readonly number[];
+  readonly rows: readonly number[];
+  readonly chroma: ChromaHistogram;
+}
+
 /** Compares each decoded frame with those before it. */
 export class ChangeMeter {
   /** Newest first. */
   #thumbnails: Thumbnail[] = [];
-  #previous: Plane | undefined;
+  #previous: Previous | undefined;
 
   /** Compares the next frame, shown at `time` (seconds), with those before it. */
-  next(luma: Plane, time: number): FrameChange {
+  next(planes: FramePlanes, time: number): FrameChange {
+    const { luma } = planes;
     const thumbnail = makeThumbnail(luma, time);
-    const change = this.#compare(luma, thumbnail);
+    const current = {
+      luma: { ...luma, data: luma.data.slice() },
+      ...projections(luma),
+      chroma: chromaHistogram(planes.u, planes.v),
+    };
+    const change = {
+      ...this.#compare(current, thumbnail),
+      dark: darkShare(luma, planes.fullRange),
+      signature: signatureOf(thumbnail),
+    };
     this.#thumbnails.unshift(thumbnail);
     this.#thumbnails.length = Math.min(this.#thumbnails.length, MEMORY);
-    this.#previous = { ...luma, data: luma.data.slice() };
+    this.#previous = current;
     return change;
   }
 
@@ -220,19 +314,28 @@ export class ChangeMeter {
     this.#previous = undefined;
   }
 
-  #compare(luma: Plane, thumbnail: Thumbnail): FrameChange {
+  #compare(
+    current: Previous,
+    thumbnail: Thumbnail,
+  ): Omit<FrameChange, 'dark' | 'signature'> {
     const [last] = this.#thumbnails;
     const previous = this.#previous;
     if (last === undefined || previous === undefined) {
-      return { difference: 0, mismatch: 0, recall: 0, recallAge: 0 };
+      const still = { chroma: 0, shiftX: 0, shiftY: 0 };
+      return { difference: 0, mismatch: 0, recall: 0, recallAge: 0, ...still };
     }
-    const sameSize = luma.width === previous.width && luma.height === previous.height;
+    const { luma, columns, rows } = current;
+    const sameSize =
+      luma.width === previous.luma.width && luma.height === previous.luma.height;
     return {
       difference: sameSize
-        ? meanDifference(luma, previous)
+        ? meanDifference(luma, previous.luma)
         : meanDifference(asPlane(thumbnail), asPlane(last)),
       mismatch: displacedMismatch(thumbnail, last),
       ...this.#recall(thumbnail),
+      chroma: chromaDistance(current.chroma, previous.chroma),
+      shiftX: sameSize ? displacement(columns, previous.columns) / luma.width : 0,
+      shiftY: sameSize ? displacement(rows, previous.rows) / luma.height : 0,
     };
   }
 
@@ -253,6 +356,96 @@ export class ChangeMeter {
     }
     return { recall, recallAge };
   }
+}
+
+/** Bins of a chroma histogram: each of 4 levels, from 64 on. What lies outside, as hardly anything does, counts for the outermost. */
+const CHROMA_BINS = 32;
+
+interface ChromaHistogram {
+  /** Samples of one plane. */
+  readonly count: number;
+  /** Of both planes, one after the other. */
+  readonly bins: readonly number[];
+}
+
+/** How often each level of U and of V occurs, wherever it does: motion and a displaced camera leave that nearly as it was. */
+function chromaHistogram(u: Plane, v: Plane): ChromaHistogram {
+  const bins = new Array<number>(2 * CHROMA_BINS).fill(0);
+  for (const [i, plane] of [u, v].entries()) {
+    for (let y = 0; y < plane.height; y++) {
+      for (let x = 0; x < plane.width; x++) {
+        const bin = Math.min(Math.max((at(plane, x, y) >> 2) - 16, 0), CHROMA_BINS - 1);
+        (bins[i * CHROMA_BINS + bin] as number) += 1;
+      }
+    }
+  }
+  return { count: u.width * u.height, bins };
+}
+
+/** The share that two histograms do not have in common, 0–1 (Swain and Ballard, "Color Indexing", IJCV 7(1), 1991: 1 less their intersection). */
+function chromaDistance(a: ChromaHistogram, b: ChromaHistogram): number {
+  // |p / count − q / count|, without dividing.
+  const apart = a.bins.reduce(
+    (sum, p, i) => sum + Math.abs(p * b.count - (b.bins[i] as number) * a.count),
+    0,
+  );
+  return apart / (4 * a.count * b.count);
+}
+
+/** Displacements looked for, as a part of the length, and at most in samples. */
+const REACH = 16;
+const MAX_REACH = 32;
+
+/**
+ * By how many samples the profile of a picture (the sums of its columns or rows) has moved on since the previous one: the displacement
+ * at which the slopes of the two are most alike, of equal ones the smallest. K. Ratakonda, "Real-time digital video
+ * stabilization for multi-media applications", ISCAS 1998, finds a camera's movement like this.
+ */
+function displacement(current: readonly number[], previous: readonly number[]): number {
+  const slopes = (sums: readonly number[]) =>
+    sums.slice(1).map((sum, i) => sum - (sums[i] as number));
+  const a = slopes(current);
+  const b = slopes(previous);
+  const reach = Math.min(Math.floor(current.length / REACH), MAX_REACH);
+  let best = 0;
+  let least: { apart: number; count: number } | undefined;
+  for (let i = 0; i <= 2 * reach; i++) {
+    // 0, 1, −1, 2, −2 …
+    const shift = i % 2 === 1 ? (i + 1) / 2 : -i / 2;
+    let apart = 0;
+    const count = a.length - Math.abs(shift);
+    for (let x = Math.max(0, shift); x < Math.min(a.length, a.length + shift); x++) {
+      apart += Math.abs((a[x] as number) - (b[x - shift] as number));
+    }
+    // apart / count < least.apart / least.count, without dividing.
+    if (least === undefined || apart * least.count < least.apart * count) {
+      least = { apart, count };
+      best = shift;
+    }
+  }
+  return best === 0 ? 0 : best; // not −0
+}
+
+/** 10 % of the range above black. */
+function darkShare(luma: Plane, fullRange: boolean): number {
+  const limit = fullRange ? 25 : 37;
+  let count = 0;
+  for (let y = 0; y < luma.height; y++) {
+    for (let x = 0; x < luma.width; x++) if (at(luma, x, y) <= limit) count += 1;
+  }
+  return count / (luma.width * luma.height);
+}
+
+/** Each cell is the mean of four of the thumbnail's, rounded half up. */
+function signatureOf({ cells }: Thumbnail): Uint8Array {
+  return Uint8Array.from({ length: SIGNATURE }, (_, i) => {
+    const [x, y] = [2 * (i % SIGNATURE_COLUMNS), 2 * Math.floor(i / SIGNATURE_COLUMNS)];
+    const sum = [0, 1, COLUMNS, COLUMNS + 1].reduce(
+      (total, offset) => total + (cells[y * COLUMNS + x + offset] as number),
+      0,
+    );
+    return Math.floor((sum + 2) / 4);
+  });
 }
 
 /** Mean |a − b| of two planes of one size. */

@@ -12,7 +12,7 @@ import { MediaError, type MediaErrorCode } from './errors.ts';
 import type { PixelFormat } from './frame.ts';
 import type { Geometry } from './geometry.ts';
 import type { VideoInfo } from './info.ts';
-import type { Plane } from './measures.ts';
+import type { FramePlanes } from './measures.ts';
 
 /** Columns of a frame row (Note [Rows]); `kFrame…` in `native/decoder.h`. */
 export const FRAME_ROW = {
@@ -37,19 +37,29 @@ export const MEASURE_ROW = {
   duration: 1,
   /** Bit 0: key frame; bit 1: sampled, so that the columns from `brightness` on are filled. */
   flags: 2,
-  /** `FrameChange` of `measures.ts`, from here to `recallAge`. */
+  /** `FrameChange` of `measures.ts`, from here to `signature`. */
   difference: 3,
   mismatch: 4,
   recall: 5,
   recallAge: 6,
-  brightness: 7,
-  contrast: 8,
-  saturation: 9,
-  sharpness: 10,
+  chroma: 7,
+  shiftX: 8,
+  shiftY: 9,
+  dark: 10,
+  /** 144 bytes, as many as 18 columns have. */
+  signature: 11,
+  brightness: 29,
+  contrast: 30,
+  saturation: 31,
+  sharpness: 32,
   /** The 64-bit perceptual hash, as two unsigned halves. */
-  hashHigh: 11,
-  hashLow: 12,
-  length: 13,
+  hashHigh: 33,
+  hashLow: 34,
+  left: 35,
+  top: 36,
+  right: 37,
+  bottom: 38,
+  length: 39,
 } as const;
 
 /** Columns of an index row; `kIndex…` in `native/decoder.h`. */
@@ -171,13 +181,10 @@ export interface NativeOpenOptions {
   skipErrors: boolean;
 }
 
-/** A frame's planes, as `measures.ts` takes them; `u` and `v` have one size. */
-export interface NativePicture {
+/** A frame's planes, as `measures.ts` takes them. */
+export interface NativePicture extends FramePlanes {
   /** Presentation time in seconds. */
   readonly time: number;
-  readonly luma: Plane;
-  readonly u: Plane;
-  readonly v: Plane;
 }
 
 /** The addon. */

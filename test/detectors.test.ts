@@ -10,7 +10,7 @@ import {
 } from '../src/detectors/cuts.ts';
 import { type ScoredSample, segmentsFrom } from '../src/detectors/segments.ts';
 import { shotsFrom } from '../src/detectors/shots.ts';
-import { ChangeMeter, type Plane } from '../src/measures.ts';
+import { ChangeMeter, type FramePlanes, type Plane, SIGNATURE } from '../src/measures.ts';
 import { ffmpeg } from './helpers/ffmpeg.ts';
 import { mediaFile, mediaTest } from './helpers/media.ts';
 
@@ -57,6 +57,18 @@ function toPlane(picture: Picture): Plane {
   return { data, width: WIDTH, height: HEIGHT, stride: WIDTH };
 }
 
+/** Without colour. */
+function inGrey(luma: Plane): FramePlanes {
+  const grey = { data: Uint8Array.of(128), width: 1, height: 1, stride: 1 };
+  return { luma, u: grey, v: grey, fullRange: false };
+}
+
+/** What a series made of numbers says of pictures that it does not have. */
+const UNSEEN = {
+  ...{ chroma: 0, shiftX: 0, shiftY: 0, dark: 0 },
+  signature: new Uint8Array(SIGNATURE),
+};
+
 /** The changes of pictures shown at `times`, which may be a frame rate. */
 function measure(
   pictures: readonly Picture[],
@@ -65,7 +77,7 @@ function measure(
   const meter = new ChangeMeter();
   return pictures.map((picture, i) => {
     const time = typeof times === 'number' ? i / times : (times[i] ?? NaN);
-    return { time, pts: 1000 + i, ...meter.next(toPlane(picture), time) };
+    return { time, pts: 1000 + i, ...meter.next(inGrey(toPlane(picture)), time) };
   });
 }
 
@@ -265,7 +277,7 @@ describe('the detector', () => {
       let time = 3;
       return entries.map(([change, duration], pts): TimedChange => {
         time += duration;
-        return { ...change, time, pts };
+        return { ...UNSEEN, ...change, time, pts };
       });
     });
 
@@ -304,7 +316,15 @@ describe('the detector', () => {
     const pair = (first: number, second: number, options?: CutOptions) => {
       const series = Array.from({ length: 60 }, (_, pts): TimedChange => {
         const mismatch = pts === 20 ? first : pts === 22 ? second : 0.05;
-        return { time: pts / 25, pts, difference: 5, mismatch, recall: 0, recallAge: 0 };
+        return {
+          ...UNSEEN,
+          time: pts / 25,
+          pts,
+          difference: 5,
+          mismatch,
+          recall: 0,
+          recallAge: 0,
+        };
       });
       return decide(series, options).flatMap(({ cut }) => cut?.frame ?? []);
     };
@@ -336,6 +356,7 @@ describe('the detector', () => {
 
   test('finds more or less, by the confidence asked for', () => {
     const doubtful: TimedChange[] = Array.from({ length: 40 }, (_, pts) => ({
+      ...UNSEEN,
       time: pts / 25,
       pts,
       difference: 5,
@@ -386,8 +407,15 @@ describe('real films', () => {
       const meter = new ChangeMeter();
       const size = (width * height * 3) / 2;
       const changes = Array.from({ length: raw.length / size }, (_, i): TimedChange => {
-        const data = raw.subarray(i * size, i * size + width * height);
-        const change = meter.next({ data, width, height, stride: width }, i / fps);
+        const at = (offset: number, w: number, h: number): Plane => ({
+          data: raw.subarray(i * size + offset, i * size + offset + w * h),
+          ...{ width: w, height: h, stride: w },
+        });
+        const luma = at(0, width, height);
+        const [w, h] = [width / 2, height / 2];
+        const u = at(width * height, w, h);
+        const v = at(width * height + w * h, w, h);
+        const change = meter.next({ luma, u, v, fullRange: false }, i / fps);
         return { time: i / fps, pts: i, ...change };
       });
       const labels = JSON.parse(

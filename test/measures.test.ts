@@ -6,6 +6,7 @@ import {
   ChangeMeter,
   FLASH,
   type FrameChange,
+  type FramePlanes,
   formatHash,
   hashDistance,
   meanSaturation,
@@ -13,6 +14,7 @@ import {
   motion,
   type Plane,
   quality,
+  SIGNATURE,
 } from '../src/measures.ts';
 import { loadAddon, MEASURE_ROW, type NativePicture } from '../src/native.ts';
 import { ffmpeg } from './helpers/ffmpeg.ts';
@@ -60,6 +62,13 @@ function sizes(largest = 70): fc.Arbitrary<{ width: number; height: number }> {
 
 const anyPlane = sizes().chain(planes);
 
+const NO_BORDERS = { left: 0, top: 0, right: 0, bottom: 0 };
+const GREY = plane(1, 1, 128);
+
+function inGrey(luma: Plane): FramePlanes {
+  return { luma, u: GREY, v: GREY, fullRange: false };
+}
+
 describe('luma', () => {
   test('of a flat picture has no contrast, no sharpness and an empty hash', () => {
     expect(measureLuma(plane(5, 4, 100))).toEqual({
@@ -67,6 +76,7 @@ describe('luma', () => {
       contrast: 0,
       sharpness: 0,
       hash: '0000000000000000',
+      borders: NO_BORDERS,
     });
   });
 
@@ -84,6 +94,7 @@ describe('luma', () => {
       contrast: 0,
       sharpness: 0,
       hash: '0000000000000000',
+      borders: { left: 1, top: 1, right: 0, bottom: 0 },
     });
   });
 
@@ -123,6 +134,26 @@ describe('luma', () => {
         expect(a.brightness + b.brightness).toBeCloseTo(255, 9);
       }),
     );
+  });
+});
+
+describe('dark borders', () => {
+  test('are lines of a mean of 24 at most', () => {
+    const { borders } = measureLuma(
+      plane(20, 10, (x, y) => (x < 3 || x >= 18 ? 16 : y < 2 || y === 9 ? 24 : 90)),
+    );
+    expect(borders).toEqual({ left: 3 / 20, top: 2 / 10, right: 2 / 20, bottom: 1 / 10 });
+  });
+
+  test('are none where something bright lies in a line', () => {
+    const { borders } = measureLuma(plane(10, 10, (x, y) => (x === y ? 235 : 20)));
+    expect(borders).toEqual(NO_BORDERS);
+  });
+
+  test('of a dark picture are the whole of it, from above and the left', () => {
+    expect(measureLuma(plane(20, 10, 16)).borders).toEqual({
+      ...{ left: 1, top: 1, right: 0, bottom: 0 },
+    });
   });
 });
 
@@ -217,7 +248,10 @@ describe('motion', () => {
 });
 
 describe('change', () => {
-  const NONE: FrameChange = { difference: 0, mismatch: 0, recall: 0, recallAge: 0 };
+  const NONE = {
+    ...{ difference: 0, mismatch: 0, recall: 0, recallAge: 0 },
+    ...{ chroma: 0, shiftX: 0, shiftY: 0 },
+  };
   /** Tiles of random luma, the same for the same seed, moved by `dx` columns. */
   const texture = (seed: number, dx = 0, gain = 1) =>
     plane(64, 36, (x, y) => {
@@ -227,7 +261,7 @@ describe('change', () => {
     });
   const changes = (frames: readonly (readonly [Plane, number])[]) => {
     const meter = new ChangeMeter();
-    return frames.map(([luma, time]) => meter.next(luma, time));
+    return frames.map(([luma, time]) => meter.next(inGrey(luma), time));
   };
   const last = (...frames: readonly (readonly [Plane, number])[]) =>
     changes(frames).at(-1) as FrameChange;
@@ -235,11 +269,11 @@ describe('change', () => {
 
   test('is none for the first frame, also after a reset', () => {
     const meter = new ChangeMeter();
-    expect(meter.next(texture(1), 0)).toEqual(NONE);
-    expect(meter.next(texture(2), 1).difference).toBeGreaterThan(10);
+    expect(meter.next(inGrey(texture(1)), 0)).toMatchObject(NONE);
+    expect(meter.next(inGrey(texture(2)), 1).difference).toBeGreaterThan(10);
     meter.reset();
-    expect(meter.next(texture(3), 2)).toEqual(NONE);
-    expect(meter.next(texture(3), 2.04)).toEqual(NONE);
+    expect(meter.next(inGrey(texture(3)), 2)).toMatchObject(NONE);
+    expect(meter.next(inGrey(texture(3)), 2.04)).toMatchObject(NONE);
   });
 
   test('difference is the mean of |ΔY|', () => {
@@ -305,9 +339,64 @@ describe('change', () => {
   test('is measured on what a caller may overwrite afterwards', () => {
     const meter = new ChangeMeter();
     const luma = texture(1);
-    meter.next(luma, 0);
+    meter.next(inGrey(luma), 0);
     luma.data.fill(0);
-    expect(meter.next(texture(1), 0.04)).toEqual(NONE);
+    expect(meter.next(inGrey(texture(1)), 0.04)).toMatchObject(NONE);
+  });
+
+  test('chroma is the share of samples that got another colour', () => {
+    const luma = plane(8, 8, 100);
+    const colours = (u: number, v: number, more = 0) => ({
+      ...{ luma, fullRange: false, u: plane(4, 4, u) },
+      v: plane(4, 4, (_, y) => (y < more ? 20 : v)),
+    });
+    const apart = (a: FramePlanes, b: FramePlanes) => {
+      const meter = new ChangeMeter();
+      meter.next(a, 0);
+      return meter.next(b, 0.04).chroma;
+    };
+    expect(apart(colours(128, 128), colours(128, 128))).toBe(0);
+    expect(apart(colours(128, 128), colours(131, 128))).toBe(0); // in one bin of four levels
+    expect(apart(colours(128, 128), colours(132, 128))).toBe(0.5);
+    expect(apart(colours(128, 128), colours(120, 140))).toBe(1);
+    expect(apart(colours(128, 128), colours(128, 128, 1))).toBe(0.125);
+    expect(apart(colours(0, 255), colours(67, 188))).toBe(0); // the outermost bins
+    const larger = { ...colours(128, 128), u: plane(8, 6, 128), v: plane(8, 6, 128) };
+    expect(apart(colours(128, 128), larger)).toBe(0);
+  });
+
+  test('the shift is that of the whole picture, to a sixteenth of its size', () => {
+    const wide = (dx: number, dy: number, light = 0) =>
+      plane(160, 96, (x, y) => {
+        const wave = Math.sin((x - dx) / 5) + Math.sin((x - dx) / 17 + 1);
+        return Math.round(100 + light + 25 * wave + 25 * Math.sin((y - dy) / 6));
+      });
+    expect(between(wide(0, 0), wide(7, -4))).toMatchObject({
+      shiftX: 7 / 160,
+      shiftY: -4 / 96,
+    });
+    expect(between(wide(0, 0), wide(-10, 6, 20))).toMatchObject({
+      shiftX: -10 / 160,
+      shiftY: 6 / 96,
+    });
+    expect(between(wide(3, 3), wide(3, 3))).toMatchObject({ shiftX: 0, shiftY: 0 });
+    expect(between(plane(40, 30, 20), plane(33, 41, 50))).toMatchObject({ shiftX: 0 });
+  });
+
+  test('dark is the share of samples up to a tenth of the range', () => {
+    const ramp = plane(16, 16, (x, y) => 16 * y + x);
+    const dark = (fullRange: boolean) =>
+      new ChangeMeter().next({ ...inGrey(ramp), fullRange }, 0).dark;
+    expect(dark(false)).toBe(38 / 256);
+    expect(dark(true)).toBe(26 / 256);
+  });
+
+  test('the signature is the picture in 16x9 cells', () => {
+    const cells = plane(64, 36, (x, y) => 16 + 14 * (x >> 2) + (y >> 2));
+    const { signature } = new ChangeMeter().next(inGrey(cells), 0);
+    expect(signature).toEqual(
+      Uint8Array.from({ length: 144 }, (_, i) => 16 + 14 * (i % 16) + Math.floor(i / 16)),
+    );
   });
 });
 
@@ -320,25 +409,30 @@ describe('the native code', () => {
     );
   }
 
-  const columns = ({ difference, mismatch, recall, recallAge }: FrameChange) => [
-    difference,
-    mismatch,
-    recall,
-    recallAge,
+  const columns = (change: FrameChange) => [
+    ...[change.difference, change.mismatch, change.recall, change.recallAge],
+    ...[change.chroma, change.shiftX, change.shiftY, change.dark],
   ];
 
   function expectSame(frames: readonly NativePicture[]): void {
     const meter = new ChangeMeter();
-    const reference = frames.map(({ time, luma, u, v }) => {
-      const measures = measureLuma(luma);
+    const reference = frames.map(({ time, ...planes }) => {
+      const { borders, ...measures } = measureLuma(planes.luma);
+      const change = meter.next(planes, time);
       return {
-        change: columns(meter.next(luma, time)),
-        ...measures,
-        saturation: meanSaturation(u, v),
+        ...{ change: columns(change), signature: change.signature, ...measures },
+        borders: [borders.left, borders.top, borders.right, borders.bottom],
+        saturation: meanSaturation(planes.u, planes.v),
       };
     });
     const native = measureNatively(frames).map((row) => ({
-      change: Array.from(row.subarray(MEASURE_ROW.difference, MEASURE_ROW.recallAge + 1)),
+      change: Array.from(row.subarray(MEASURE_ROW.difference, MEASURE_ROW.signature)),
+      signature: new Uint8Array(
+        row.buffer,
+        row.byteOffset + 8 * MEASURE_ROW.signature,
+        SIGNATURE,
+      ),
+      borders: Array.from(row.subarray(MEASURE_ROW.left, MEASURE_ROW.bottom + 1)),
       brightness: row[MEASURE_ROW.brightness],
       contrast: row[MEASURE_ROW.contrast],
       sharpness: row[MEASURE_ROW.sharpness],
@@ -358,6 +452,7 @@ describe('the native code', () => {
       luma: planes(size),
       u: chroma,
       v: chroma,
+      fullRange: fc.boolean(),
     });
   };
 
@@ -395,13 +490,13 @@ describe('the native code', () => {
         luma: plane(33, 19, (x, y) => (value + x * y) % 256),
         u: plane(17, 10, value),
         v: plane(17, 10, 255 - value),
+        fullRange: false,
       })),
     );
   });
 
   test('measures wide and tall planes as the reference does', () => {
     const noise = (x: number, y: number) => ((x * 7919 + y * 104729) ** 2 % 251) + 2;
-    const grey = plane(1, 1, 128);
     for (const [width, height] of [
       [2600, 3],
       [3, 2600],
@@ -409,9 +504,9 @@ describe('the native code', () => {
       [1025, 5],
     ] as const) {
       const luma = plane(width, height, noise);
-      expectSame([{ time: 0, luma, u: grey, v: grey }]);
+      expectSame([{ ...inGrey(luma), time: 0 }]);
     }
-    expectSame([{ time: 0, luma: plane(1030, 530, 255), u: grey, v: grey }]);
+    expectSame([{ ...inGrey(plane(1030, 530, 255)), time: 0 }]);
   });
 });
 
@@ -471,7 +566,7 @@ describe("FFmpeg's signalstats", () => {
         return {
           YAVG: printed(measureLuma(luma).brightness, expected[i]?.YAVG),
           SATAVG: printed(meanSaturation(u, v), expected[i]?.SATAVG),
-          YDIF: printed(meter.next(luma, i / 25).difference, expected[i]?.YDIF),
+          YDIF: printed(meter.next(inGrey(luma), i / 25).difference, expected[i]?.YDIF),
         };
       });
       expect(got).toEqual(expected);

@@ -93,7 +93,7 @@ void Codec::fail(int result, const char* call) const {
   throw Error(ErrorCode::kDecode, call);  // not reached: result is negative
 }
 
-bool Codec::receive(Demuxer& demuxer, Frame& frame) {
+bool Codec::receive(Demuxer& demuxer, Frame& frame, const PacketFilter& drops) {
   LogCapture log;
   for (;;) {
     const int result = avcodec_receive_frame(context_.get(), frame.get());
@@ -103,7 +103,7 @@ bool Codec::receive(Demuxer& demuxer, Frame& frame) {
     }
     if (result == AVERROR_EOF) return false;
     if (result != AVERROR(EAGAIN)) fail(result, "avcodec_receive_frame");
-    send(demuxer);
+    send(demuxer, drops);
   }
 }
 
@@ -114,13 +114,16 @@ void Codec::flush() {
   draining_ = false;
 }
 
-void Codec::send(Demuxer& demuxer) {
+void Codec::send(Demuxer& demuxer, const PacketFilter& drops) {
+  const auto isDropped = [&] {
+    if (keyPacketsOnly_) return (packet_->flags & AV_PKT_FLAG_KEY) == 0;
+    return drops && drops(*packet_.get());
+  };
   bool more = false;
   try {
     do {
       more = !draining_ && demuxer.read(packet_);
-    } while (more && keyPacketsOnly_ &&
-             (packet_->flags & AV_PKT_FLAG_KEY) == 0);
+    } while (more && isDropped());
   } catch (const Error& error) {
     // Whatever ended the file, the frames already inside come out first:
     // the caller gets the error now and may call again for them.

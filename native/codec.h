@@ -1,11 +1,15 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 
 #include "av.h"
 #include "demuxer.h"
 
 namespace rushes {
+
+/// Says of a packet that it shall not be decoded; asked in decoding order.
+using PacketFilter = std::function<bool(const AVPacket&)>;
 
 /// Turns packets into frames: receives first, sends on EAGAIN, drains at the
 /// end. Owns the AVCodecContext and its threads.
@@ -19,17 +23,18 @@ class Codec {
 
   const AVCodecContext& context() const noexcept { return *context_; }
 
-  /// The next frame in presentation order, read from `demuxer` as needed;
+  /// The next frame in presentation order, read from `demuxer` as needed, but
+  /// for the packets that `drops` is true for;
   /// false after the last. Throws kDecode for a packet or frame that could not
   /// be decoded, and what `demuxer.read` throws: calling again goes on behind
   /// the damage.
-  bool receive(Demuxer& demuxer, Frame& frame);
+  bool receive(Demuxer& demuxer, Frame& frame, const PacketFilter& drops = {});
 
   /// Forgets all packets and frames: decoding goes on at another place.
   void flush();
 
  private:
-  void send(Demuxer& demuxer);
+  void send(Demuxer& demuxer, const PacketFilter& drops);
   [[noreturn]] void fail(int result, const char* call) const;
 
   CodecContextPtr context_;

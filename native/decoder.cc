@@ -43,8 +43,7 @@ std::shared_ptr<const FrameIndex> Decoder::index() {
   if (index_) return index_;
   const ReaderOptions& options = reader_.options();
   Demuxer demuxer(options.source, options.stream, interrupt_);
-  std::optional<FrameIndex> scanned =
-      FrameIndex::scan(demuxer, reader_.codec());
+  std::optional<FrameIndex> scanned = FrameIndex::scan(demuxer);
   if (!scanned) scanned = indexByDecoding();
   index_ = std::make_shared<const FrameIndex>(*std::move(scanned));
   return index_;
@@ -76,12 +75,16 @@ void Decoder::startAt(std::vector<int64_t> frames, const Output& output) {
   numbers_ = std::move(frames);
   nextNumber_ = 0;
   selector_.emplace(Selection{});
+  if (index_->fromPackets()) {
+    reader_.skipWhere([this](int64_t pts) { return !isWanted(pts); });
+  }
 }
 
 /// What every pass begins with. Until there is a selector none is under way.
 void Decoder::begin(const Output& output) {
   selector_.reset();
   numbers_.clear();
+  reader_.skipWhere({});
   scaler_.emplace(output);
   orientation_ = output.orientation;
   if (output.scaleWidth > 0) {
@@ -153,6 +156,15 @@ bool Decoder::chooseByNumber() {
   return false;
 }
 
+/// Whether the pass by numbers yields a frame with this pts.
+bool Decoder::isWanted(int64_t pts) const {
+  const auto ptsOf = [this](int64_t number) {
+    return (*index_)[static_cast<size_t>(number)].pts;
+  };
+  const auto frame = std::ranges::lower_bound(numbers_, pts, {}, ptsOf);
+  return frame != numbers_.end() && ptsOf(*frame) == pts;
+}
+
 /// Decodes up to this frame of the index; false if it does not come out.
 bool Decoder::fetch(size_t frame) {
   const int64_t pts = (*index_)[frame].pts;
@@ -160,6 +172,10 @@ bool Decoder::fetch(size_t frame) {
     reader_.approach(*index_, frame, attempt);
     while (reader_.next(chosen_) && chosen_.pts <= pts) {
       if (chosen_.pts < pts) continue;
+      if (reader_.isDoubtful(chosen_)) {
+        attempt = FrameReader::kAttempts - 2;
+        break;
+      }
       chosenTargets_ = 1;
       hasChosen_ = true;
       return true;

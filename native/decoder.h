@@ -126,6 +126,7 @@ class Decoder {
   bool choose();
   bool chooseByTarget();
   bool chooseByNumber();
+  bool isWanted(int64_t pts) const;
   bool fetch(size_t frame);
 
   // What to make of them.

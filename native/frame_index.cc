@@ -4,19 +4,21 @@
 #include <cstddef>
 #include <span>
 
+#include "nal_units.h"
+
 namespace rushes {
 
 namespace {
 
 /// How many pictures a VP8 frame shows (RFC 6386, 9.1: show_frame is bit 4 of
 /// the first byte).
-int shownByVp8(std::span<const uint8_t> data) {
+int shownByVp8(ByteSpan data) {
   return data.empty() || (data[0] & 0x10) != 0 ? 1 : 0;
 }
 
 /// Whether a VP9 frame is shown (VP9 bitstream specification 0.6, 6.2:
 /// frame_marker, profile bits, show_existing_frame, frame_type, show_frame).
-bool isShownVp9(std::span<const uint8_t> data) {
+bool isShownVp9(ByteSpan data) {
   if (data.empty()) return false;
   const unsigned bits = data[0];
   const bool profile3 = (bits & 0x30) == 0x30;  // one reserved bit more
@@ -27,7 +29,7 @@ bool isShownVp9(std::span<const uint8_t> data) {
 
 /// Pictures that a VP9 packet shows: the frames of a superframe (Annex B) are
 /// looked at one by one.
-int shownByVp9(std::span<const uint8_t> data) {
+int shownByVp9(ByteSpan data) {
   if (data.empty()) return 0;
   const uint8_t marker = data.back();
   if ((marker & 0xe0) == 0xc0) {
@@ -56,8 +58,7 @@ int shownByVp9(std::span<const uint8_t> data) {
 /// How many pictures come of a packet; almost always one.
 int shownBy(const AVPacket& packet, AVCodecID codec) {
   if ((packet.flags & AV_PKT_FLAG_DISCARD) != 0) return 0;
-  const std::span<const uint8_t> data(
-      packet.data, static_cast<size_t>(packet.size));
+  const ByteSpan data(packet.data, static_cast<size_t>(packet.size));
   if (codec == AV_CODEC_ID_VP8) return shownByVp8(data);
   if (codec == AV_CODEC_ID_VP9) return shownByVp9(data);
   return 1;
@@ -66,40 +67,24 @@ int shownBy(const AVPacket& packet, AVCodecID codec) {
 /// Whether an HEVC packet is a leading picture that is skipped if decoding
 /// began at the key frame before it: NAL unit types RASL_N and RASL_R
 /// (ITU-T H.265, table 7-1).
-bool isRasl(const AVPacket& packet, bool annexB, int lengthBytes) {
-  const uint8_t* data = packet.data;
-  const uint8_t* const end = data + packet.size;
-  while (data < end) {
-    if (annexB) {
-      while (data + 3 < end && (data[0] != 0 || data[1] != 0 || data[2] != 1)) {
-        ++data;
-      }
-      data += 3;
-      if (data >= end) return false;
-      const int type = (data[0] >> 1) & 0x3f;
-      if (type < 32) return type == 8 || type == 9;
-      continue;
-    }
-    if (end - data <= lengthBytes) return false;
-    size_t length = 0;
-    for (int i = 0; i < lengthBytes; ++i) length = length << 8 | *data++;
-    const int type = (data[0] >> 1) & 0x3f;
-    if (type < 32) return type == 8 || type == 9;
-    if (length > static_cast<size_t>(end - data)) return false;
-    data += length;
-  }
-  return false;
+bool isRasl(const AVPacket& packet, const NalFraming& framing) {
+  bool rasl = false;
+  framing.all(
+      {packet.data, static_cast<size_t>(packet.size)}, [&](ByteSpan unit) {
+        const int type = (unit[0] >> 1) & 0x3f;
+        rasl = type == 8 || type == 9;
+        return type >= 32;  // what comes before the picture
+      });
+  return rasl;
 }
 
 }  // namespace
 
-std::optional<FrameIndex> FrameIndex::scan(
-    Demuxer& demuxer, const AVCodecContext& codec) {
+std::optional<FrameIndex> FrameIndex::scan(Demuxer& demuxer) {
   if (!demuxer.hasTimestamps()) return std::nullopt;
+  const AVCodecParameters& codec = *demuxer.stream().codecpar;
   const AVCodecID id = codec.codec_id;
-  // ISO/IEC 14496-15: hvcC begins with a 1, Annex B streams with a start code.
-  const bool annexB = codec.extradata_size < 23 || codec.extradata[0] != 1;
-  const int lengthBytes = annexB ? 4 : (codec.extradata[21] & 3) + 1;
+  const NalFraming framing(codec);
   std::vector<IndexEntry> frames;
   Packet packet;
   std::optional<int64_t> firstKeyPts;
@@ -111,7 +96,7 @@ std::optional<FrameIndex> FrameIndex::scan(
     if (shown > 1 || packet->pts == AV_NOPTS_VALUE) return std::nullopt;
     if (key && !firstKeyPts) firstKeyPts = packet->pts;
     if (id == AV_CODEC_ID_HEVC && firstKeyPts && packet->pts < *firstKeyPts &&
-        isRasl(*packet.get(), annexB, lengthBytes)) {
+        isRasl(*packet.get(), framing)) {
       continue;
     }
     frames.push_back({packet->pts, packet->duration, packet->pos, order, key});

@@ -27,8 +27,7 @@ class FrameIndex {
   /// Reads `demuxer` to its end. Nothing if the packets do not tell when
   /// frames are shown (raw streams, AVI with B-frames), so that only decoding
   /// could. Throws what Demuxer::read throws.
-  static std::optional<FrameIndex> scan(
-      Demuxer& demuxer, const AVCodecContext& codec);
+  static std::optional<FrameIndex> scan(Demuxer& demuxer);
 
   /// From frames in presentation order, as `scan` or (then `fromPackets` is
   /// false, and there is no seeking) a whole decoding gave them.

@@ -59,6 +59,7 @@ void FrameReader::begin(std::optional<double> start, bool keyFramesOnly) {
   keyFramesOnly_ = keyFramesOnly;
   if (!sameCodec) codec_.reset();
   forget();
+  errors_.clear();
   if (!demuxer_) rewind();  // opening again failed the last time
   if (start && *start > info_.startTime.value_or(0)) {
     seekTo(*start);
@@ -74,7 +75,6 @@ void FrameReader::forget() {
   nextPts_.reset();
   lastPts_.reset();
   decoded_ = 0;
-  errors_.clear();
   fileError_.reset();
 }
 
@@ -83,6 +83,7 @@ void FrameReader::rewind() {
   demuxer_.reset();  // first, so that no two files are open
   demuxer_ =
       std::make_unique<Demuxer>(options_.source, options_.stream, interrupt_);
+  disposable_.emplace(*demuxer_->stream().codecpar);
   restartCodec();
   fresh_ = true;
   fromStart_ = true;
@@ -92,6 +93,9 @@ void FrameReader::rewind() {
 }
 
 void FrameReader::restartCodec() {
+  hasSkipped_ = false;
+  hasFailed_ = false;
+  keyPts_.reset();
   if (codec_) {
     codec_->flush();
     return;
@@ -142,6 +146,10 @@ bool FrameReader::landsBefore(double time) {
 
 void FrameReader::approach(const FrameIndex& index, size_t frame, int attempt) {
   if (!demuxer_ || !codec_) rewind();  // opening again failed
+  const bool damaged = fromStart_ && hasFailed_;
+  skipping_ = attempt == 0 && !damaged;
+  if (attempt == 0) errorsBefore_ = errors_.size();
+  errors_.erase(errors_.begin() + errorsBefore_, errors_.end());
   const IndexEntry& target = index[frame];
   const std::optional<IndexEntry> key = index.keyFrameFor(frame, attempt);
   if (attempt == 0) {
@@ -149,8 +157,10 @@ void FrameReader::approach(const FrameIndex& index, size_t frame, int attempt) {
     const bool ahead = !lastPts_ || target.pts > *lastPts_;
     // Frames on their way through the decoder cost more than a few to come.
     const int near = codec().thread_count + codec().has_b_frames;
+    if (at && ahead && damaged && detours_ > 1) return;
     if (at && ahead && (!key || key->order <= *at + near)) return;
   }
+  if (attempt == kAttempts - 1) ++detours_;
   if (!key || attempt == kAttempts - 1 || !jumpTo(index, *key)) {
     if (!fresh_) rewind();
   }
@@ -172,6 +182,7 @@ bool FrameReader::jumpTo(const FrameIndex& index, const IndexEntry& key) {
       demuxer_->setOrder(key.order);
       restartCodec();
       forget();
+      keyPts_ = key.pts;
       fromStart_ = false;
       return true;
     }
@@ -200,6 +211,11 @@ bool FrameReader::next(TimedFrame& frame) {
     }
     stamp(frame);
     ++decoded_;
+    if (keyPts_ && frame.pts >= *keyPts_) {
+      // Containers may mark what is none.
+      hasFailed_ = hasFailed_ || !compat::isKeyFrame(*frame.frame);
+      keyPts_.reset();
+    }
   } while (keyFramesOnly_ && !compat::isKeyFrame(*frame.frame));
   return true;
 }
@@ -207,9 +223,12 @@ bool FrameReader::next(TimedFrame& frame) {
 bool FrameReader::receive(Frame& frame) {
   for (;;) {
     try {
-      return codec_->receive(*demuxer_, frame);
+      return codec_->receive(*demuxer_, frame, [this](const AVPacket& packet) {
+        return skips(packet);
+      });
     } catch (const Error& error) {
       if (isFatal(error.code)) throw;
+      hasFailed_ = true;
       const bool encrypted = error.code == ErrorCode::kEncrypted;
       if (options_.skipErrors && !encrypted) {
         errors_.push_back(error);
@@ -225,6 +244,20 @@ bool FrameReader::receive(Frame& frame) {
     }
     interrupt_.check();
   }
+}
+
+bool FrameReader::skips(const AVPacket& packet) {
+  const bool disposable = disposable_->contains(packet);
+  if (!skippable_ || packet.pts == AV_NOPTS_VALUE) return false;
+  const bool skipped = skippable_(packet.pts) && disposable && skipping_;
+  hasSkipped_ = hasSkipped_ || skipped;
+  return skipped;
+}
+
+bool FrameReader::isDoubtful(const TimedFrame& frame) const {
+  const bool damaged = frame.frame->decode_error_flags != 0 ||
+                       (frame.frame->flags & AV_FRAME_FLAG_CORRUPT) != 0;
+  return (hasSkipped_ || !fromStart_) && (hasFailed_ || damaged);
 }
 
 /// Called at the end of the file.

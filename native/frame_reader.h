@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -9,6 +10,7 @@
 #include "av.h"
 #include "codec.h"
 #include "demuxer.h"
+#include "disposable.h"
 #include "frame_index.h"
 #include "interrupt.h"
 #include "stream_info.h"
@@ -54,15 +56,26 @@ class FrameReader {
   /// is missed; frames before it may come first.
   void begin(std::optional<double> start, bool keyFramesOnly);
 
+  /// Which frames of the pass nobody will look at, by pts; asked in decoding
+  /// order. Those of them that no other frame needs either are not decoded.
+  using Skippable = std::function<bool(int64_t pts)>;
+  void skipWhere(Skippable skippable) { skippable_ = std::move(skippable); }
+
   /// Continues so that frame `frame` of `index` comes, unless it will come
   /// anyway before long; frames before it may come first. Each `attempt` (from
   /// 0) starts further back; at `kAttempts` - 1, at the beginning of the file.
+  /// Only the first skips frames.
   void approach(const FrameIndex& index, size_t frame, int attempt);
   static constexpr int kAttempts = 3;
 
   /// The next frame in presentation order; false after the last. Throws for
   /// damage (unless it is skipped), and if the whole file holds no frame.
   bool next(TimedFrame& frame);
+
+  /// Whether `frame` might look otherwise had everything before it been
+  /// decoded: where there is damage, it may have been patched with any earlier
+  /// frame.
+  bool isDoubtful(const TimedFrame& frame) const;
 
   void addError(Error error) { errors_.push_back(std::move(error)); }
   /// Damage gone past since the last call.
@@ -78,6 +91,7 @@ class FrameReader {
   void restartCodec();
   void forget();
   bool jumpTo(const FrameIndex& index, const IndexEntry& key);
+  bool skips(const AVPacket& packet);
 
   ReaderOptions options_;
   const Interrupt& interrupt_;
@@ -93,6 +107,18 @@ class FrameReader {
   std::optional<int64_t> nextPts_;
   std::optional<int64_t> lastPts_;
   int64_t decoded_ = 0;
+  Skippable skippable_;
+  std::optional<DisposablePackets> disposable_;
+  bool skipping_ = true;
+  /// Since decoding last began somewhere.
+  bool hasSkipped_ = false;
+  bool hasFailed_ = false;
+  /// Of the key frame to which a jump went, until it comes.
+  std::optional<int64_t> keyPts_;
+  /// How often a file had to be decoded from its beginning for one frame.
+  int detours_ = 0;
+  /// How many `errors_` there were before the first attempt.
+  size_t errorsBefore_ = 0;
   std::vector<Error> errors_;
   /// Ended the file; thrown when the frames before it are out.
   std::optional<Error> fileError_;

@@ -1,0 +1,94 @@
+/** The benchmark suite on a tiny clip, with the peers that need no package: it still runs, and still compares. */
+import { execFile } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
+import { expect, test } from 'vitest';
+import { clip } from './helpers/clips.ts';
+import { ffmpegTest } from './helpers/ffmpeg.ts';
+import { temporaryDirectory } from './helpers/temporary.ts';
+
+const exec = promisify(execFile);
+const directory = temporaryDirectory();
+const bench = join(import.meta.dirname, '..', 'bench');
+
+/** A module of the suite, which has no types. */
+const load = (name: string) => import(pathToFileURL(join(bench, name)).href);
+
+interface Outcome {
+  readonly workloads: Record<
+    string,
+    {
+      readonly peers: Record<
+        string,
+        { cpu: { median: number }; psnr?: { least: number } }
+      >;
+      readonly notRun: Record<string, string>;
+    }
+  >;
+}
+
+ffmpegTest('the suite measures a clip, and its peers come to the same work', async () => {
+  const { stdout } = await exec(process.execPath, [
+    ...[join(bench, 'run.mjs'), '--json', '--rounds', '1'],
+    ...[
+      '--clip',
+      clip('keyframes.mp4'),
+      '--peers',
+      'ffmpeg-area,ffmpeg-pipe,ffmpeg-detect',
+    ],
+    ...['--results', join(directory, 'results.json')],
+  ]);
+  const { workloads } = JSON.parse(stdout) as Outcome;
+  const pictures = ['rushes', 'ffmpeg-decode', 'ffmpeg-area', 'ffmpeg-pipe'];
+  const found = Object.fromEntries(
+    Object.entries(workloads).map(([name, { peers }]) => [name, Object.keys(peers)]),
+  );
+  expect(found).toEqual({
+    'every-frame-rgb24:keyframes.mp4': pictures,
+    'every-frame-gray8:keyframes.mp4': pictures,
+    'one-a-second:keyframes.mp4': pictures,
+    'analysis:keyframes.mp4': ['rushes', 'ffmpeg-decode', 'ffmpeg-detect'],
+  });
+  for (const { peers, notRun } of Object.values(workloads)) {
+    expect(notRun).toEqual({});
+    for (const { cpu } of Object.values(peers)) expect(cpu.median).toBeGreaterThan(0);
+  }
+  // Not scaled, so equal to the tool's.
+  expect(workloads['every-frame-rgb24:keyframes.mp4']?.peers.rushes?.psnr?.least).toBe(
+    100,
+  );
+});
+
+test('a peer with another number of frames, or another time, is not measured', async () => {
+  const { difference } = await load('compare.mjs');
+  const expected = { frames: 3, times: [0, 0.04, 0.08] };
+  expect(difference({ frames: 3, times: [] }, expected)).toBeUndefined();
+  expect(difference({ frames: 3, times: [0, 0.0401, 0.08] }, expected)).toBeUndefined();
+  expect(difference({ frames: 2, times: [] }, expected)).toBe('2 frames, not 3');
+  expect(difference({ frames: 3, times: [0.04, 0.08, 0.12] }, expected)).toBe(
+    'frame 0 is at 0.04 s, not at 0 s',
+  );
+  expect(difference({ frames: 3, times: [0, null, 0.08] }, expected)).toContain(
+    'frame 1',
+  );
+});
+
+test('pictures are compared frame by frame, in decibels', async () => {
+  const { comparePictures } = await load('compare.mjs');
+  const path = join(directory, 'a');
+  const other = join(directory, 'b');
+  await writeFile(path, Uint8Array.of(10, 20, 30, 40));
+  await writeFile(other, Uint8Array.of(10, 20, 31, 40));
+  // Of the second frame, one sample in two is off by one: 10·log10(255² / 0.5).
+  expect(await comparePictures(path, other, 2)).toEqual([100, expect.closeTo(51.14, 2)]);
+  await writeFile(other, Uint8Array.of(10, 20));
+  await expect(comparePictures(path, other, 2)).rejects.toThrow('another number');
+});
+
+test('medians are of the ratios in each round, not ratios of medians', async () => {
+  const { ratios } = await load('statistics.mjs');
+  expect(ratios([1, 4, 9], [1, 2, 3])).toEqual({ median: 2, least: 1, greatest: 3 });
+  expect(ratios([1, 2], [1, 1]).median).toBe(1.5);
+});

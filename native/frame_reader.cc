@@ -145,6 +145,8 @@ bool FrameReader::landsBefore(double time) {
 }
 
 void FrameReader::approach(const FrameIndex& index, size_t frame, int attempt) {
+  // A pass over key frames leaves a codec that decodes nothing else.
+  if (std::exchange(keyFramesOnly_, false)) codec_.reset();
   if (!demuxer_ || !codec_) rewind();  // opening again failed
   const bool damaged = fromStart_ && hasFailed_;
   skipping_ = attempt == 0 && !damaged;

@@ -332,6 +332,15 @@ testOf('h264-bframes-audio.mp4')(
   },
 );
 
+testOf('keyframes.mp4')('any frame is found after a pass over key frames', async () => {
+  const video = await openVideo(clip('keyframes.mp4'), { pixelFormat: 'native' });
+  await using _ = video;
+  const all = await digests(video.frames());
+  await digests(video.frames({ keyFrames: true }));
+  const found = await video.framesAt([{ index: 13 }, { index: 57 }]);
+  expect(found.map(({ data }) => md5(data))).toEqual([all[13]?.md5, all[57]?.md5]);
+});
+
 testOf('upright.mp4')('wrong addresses and options are refused by name', async () => {
   await using video = await openVideo(clip('upright.mp4'));
   const wrong: [() => Promise<unknown>, ErrorConstructor, RegExp][] = [

@@ -1,6 +1,7 @@
 // Builds dist/ from src/:
 //
 //   cjs/index.js   the library, once, as CommonJS
+//   cjs/beamcoder-process.js   what runs where beamcoder decodes
 //   index.mjs      the same library for ESM: the names of cjs/index.js and nothing else,
 //                  so that a MediaError is the same class however it was loaded
 //   cli.mjs        the command line, which imports index.mjs
@@ -55,12 +56,18 @@ const libraryStaysOutside = {
 
 async function buildCommonJs(dist) {
   const outfile = join(dist, 'cjs', 'index.js');
-  await bundle({
-    entryPoints: [library],
-    outfile,
-    format: 'cjs',
-    define: { 'import.meta.dirname': '__dirname' },
-  });
+  const beamcoderProcess = join(root, 'src', 'backend', 'beamcoder', 'process.ts');
+  for (const [entry, file] of [
+    [library, outfile],
+    [beamcoderProcess, join(dist, 'cjs', 'beamcoder-process.js')],
+  ]) {
+    await bundle({
+      entryPoints: [entry],
+      outfile: file,
+      format: 'cjs',
+      define: { 'import.meta.dirname': '__dirname' },
+    });
+  }
   await writeFile(join(dist, 'cjs', 'package.json'), '{ "type": "commonjs" }\n');
   return outfile;
 }

@@ -84,6 +84,7 @@ const steps = [
     stamp: 'dist/.setup-stamp',
     makes: [
       'dist/cjs/index.js',
+      'dist/cjs/beamcoder-process.js',
       'dist/index.mjs',
       'dist/cli.mjs',
       'dist/report/page.js',

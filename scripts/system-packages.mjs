@@ -29,7 +29,24 @@ const requirements = [
   },
 ];
 
+/** FFmpeg's libraries that only beamcoder wants, against which the tests measure and fall back. */
+const beamcoderLibraries = ['libavdevice', 'libavfilter', 'libswresample', 'libpostproc'];
+
 const testRequirements = [
+  {
+    name: `FFmpeg 5's other development files, for beamcoder (${beamcoderLibraries.join(', ')})`,
+    // With another FFmpeg it cannot be built, and its tests are skipped.
+    here: async () => {
+      const versions = await libraryVersions();
+      if (!/^59\./.test(versions) || !onPath('apt-get')) return true;
+      const check = ['--exists', ...beamcoderLibraries];
+      return run('pkg-config', check).then(
+        () => true,
+        () => false,
+      );
+    },
+    apt: beamcoderLibraries.map((library) => `${library}-dev`),
+  },
   {
     name: 'doctest',
     here: () =>

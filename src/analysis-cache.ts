@@ -559,12 +559,21 @@ function fileKey(path: string): string {
 /** Which FFmpeg decodes: another may decode otherwise, and read other frames from a damaged or odd file. */
 function engine(): string {
   if (loadedEngine === undefined) {
-    const { libavformat, libavcodec, libavutil, libswscale } = loadAddon().versions();
-    loadedEngine = [libavformat, libavcodec, libavutil, libswscale].join(' ');
+    loadedEngine = addonVersions() ?? 'beamcoder';
   }
   return loadedEngine;
 }
 let loadedEngine: string | undefined;
+
+/** Of FFmpeg's libraries in the addon; `undefined` where it cannot be loaded. */
+function addonVersions(): string | undefined {
+  try {
+    const { libavformat, libavcodec, libavutil, libswscale } = loadAddon().versions();
+    return [libavformat, libavcodec, libavutil, libswscale].join(' ');
+  } catch {
+    return undefined;
+  }
+}
 
 function isWorthKeeping({ complete, info, schema }: Analysis): boolean {
   return complete && schema === ANALYSIS_SCHEMA && !refers(info.container);

@@ -9,6 +9,7 @@ import {
 } from './analysis.ts';
 import { AnalysisCache } from './analysis-cache.ts';
 import { type AnalysisRequest, resolveAnalysisRequest } from './analyze-options.ts';
+import type { BackendChoice } from './backend/backend.ts';
 import { CutDetector, type DecidedFrame } from './detectors/cuts.ts';
 import { segmentsFrom } from './detectors/segments.ts';
 import { shotsFrom } from './detectors/shots.ts';
@@ -38,6 +39,8 @@ export interface AnalyzeProgress {
 export interface AnalyzeOptions extends AnalysisRequest {
   /** Decoder threads; 0, the default, is one per core. */
   threads?: number | undefined;
+  /** What decodes, as in `openVideo`. Default `'auto'`. */
+  backend?: BackendChoice | undefined;
   /** Ends the analysis, which rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
   /** Called some times a second while frames are decoded; not at all for a result from the cache. */
@@ -101,10 +104,11 @@ async function makeAnalysis(
   options: AnalyzeOptions & AnalyzeHooks,
   used: AnalysisOptionsUsed,
 ): Promise<Analysis> {
-  const { streamIndex, threads, signal } = options;
+  const { streamIndex, threads, backend, signal } = options;
   await using video = await openVideo(source, {
     streamIndex,
     threads,
+    backend,
     pixelFormat: 'gray8',
     onDecodeError: 'skip',
     signal,

@@ -1,8 +1,8 @@
 /** The addon's decoders of one video: opening, lending, reading ahead, closing. */
 import { onAbort } from './abort.ts';
+import type { Backend } from './backend/backend.ts';
 import { MediaError } from './errors.ts';
 import {
-  loadAddon,
   type NativeDecoder,
   type NativeFailure,
   type NativeInfo,
@@ -37,6 +37,7 @@ export type PoolOptions = Omit<NativeOpenOptions, 'source'>;
 export class DecoderPool {
   /** What `onDecodeError: 'skip'` went past, oldest first. */
   readonly errors: MediaError[] = [];
+  readonly #backend: Backend;
   readonly #source: OpenedSource;
   readonly #options: PoolOptions;
   readonly #signal: AbortSignal | undefined;
@@ -47,10 +48,12 @@ export class DecoderPool {
   #closed = false;
 
   constructor(
+    backend: Backend,
     source: OpenedSource,
     options: PoolOptions,
     signal: AbortSignal | undefined,
   ) {
+    this.#backend = backend;
     this.#source = source;
     this.#options = options;
     this.#signal = signal;
@@ -152,7 +155,7 @@ export class DecoderPool {
   }
 
   async #open(): Promise<{ decoder: NativeDecoder; opened: NativeInfo }> {
-    const { Decoder } = loadAddon();
+    const { Decoder } = this.#backend;
     const decoder = new Decoder({ source: this.#source.native, ...this.#options });
     this.#all.add(decoder);
     try {

@@ -16,7 +16,7 @@
  * | `ERR_DECODE` | a packet could not be decoded |
  * | `ERR_OUT_OF_MEMORY` | an allocation failed |
  * | `ERR_CLOSED` | the `Video` was closed |
- * | `ERR_ADDON` | the native addon could not be loaded |
+ * | `ERR_ADDON` | neither the addon nor, where asked for or fallen back to, beamcoder could be loaded |
  * | `ERR_FFMPEG` | any other failure of an FFmpeg call; `avCode` says which |
  * | `ERR_NOT_SEEKABLE` | a stream would have to be read again, or its format needs going back |
  * | `ERR_DEPENDENCY` | a package that this needs (sharp, for pictures) could not be loaded |

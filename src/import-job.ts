@@ -147,7 +147,8 @@ export class ImportJob {
   async #pictures(analysis: Analysis, signal: AbortSignal, threads: number) {
     const { thumbnail: small, contactSheet: sheet } = this.#options;
     const pictures: { -readonly [K in keyof Pictures]: Pictures[K] } = {};
-    const common = { threads, signal };
+    const { backend } = this.#options.analyze;
+    const common = { threads, backend, signal };
     if (small === null && sheet === null) return pictures;
     try {
       if (this.#isStream()) throw readAlready();

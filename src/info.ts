@@ -95,7 +95,8 @@ export interface VideoInfo {
 
 /** How frames are really being decoded. */
 export interface DecodePath {
-  readonly backend: 'native';
+  /** `native`: the addon; `beamcoder`: the package of that name, in a process of its own. */
+  readonly backend: 'native' | 'beamcoder';
   /** FFmpeg's name of the decoder: `h264`, `libdav1d` … */
   readonly decoder: string;
   /** Hardware device type, or `null` for software. */

@@ -187,11 +187,15 @@ export interface NativePicture extends FramePlanes {
   readonly time: number;
 }
 
+/** What decodes: the part of the addon that other backends have, too. */
+export interface NativeClasses {
+  readonly Decoder: new (options: NativeOpenOptions) => NativeDecoder;
+  readonly Memory: new (bytes: Uint8Array) => NativeMemory;
+  readonly Stream: new () => NativeStream;
+}
+
 /** The addon. */
-export interface NativeAddon {
-  Decoder: new (options: NativeOpenOptions) => NativeDecoder;
-  Memory: new (bytes: Uint8Array) => NativeMemory;
-  Stream: new () => NativeStream;
+export interface NativeAddon extends NativeClasses {
   /** Versions of the libraries that were loaded, and how FFmpeg was configured. */
   versions(): Record<string, string>;
   /** Bytes that the addon holds outside of V8, of all environments of the process: Note [Native bytes] in memory_account.h. */
@@ -216,37 +220,45 @@ export function toMediaError(error: unknown, source: string): unknown {
 
 let addon: NativeAddon | undefined;
 
-/** Loads the addon once. @throws {MediaError} `ERR_ADDON` with the loader's words */
+/**
+ * Loads the addon once: this package's own where it was built here, else the platform's prebuilt one. One that is there and cannot be
+ * loaded does not keep the next from being tried.
+ *
+ * @throws {MediaError} `ERR_ADDON` with what is wrong with each, and how to mend it
+ */
 export function loadAddon(): NativeAddon {
-  try {
-    addon ??= nodeGypBuild(addonFolder()) as NativeAddon;
-    return addon;
-  } catch (cause) {
-    const packages = platformPackages().join(' or ');
-    throw new MediaError(
-      'ERR_ADDON',
-      `the native addon could not be loaded: ${(cause as Error).message.trim()}. In a clone, \`npm run build\` builds it. \
-An installed package takes a prebuilt one from ${packages}, an optional dependency; where there is none for this platform, install \
-FFmpeg's development files, cmake, ninja, pkg-config and a C++ compiler, then run \`npm rebuild rushes\`.`,
-      { cause },
-    );
-  }
-}
-
-/** The first folder with an addon for this machine: this package if it was built here, else the platform's. */
-function addonFolder(): string {
-  const own = join(import.meta.dirname, ROOT);
-  const { resolve } = createRequire(join(import.meta.dirname, 'native.js'));
+  if (addon !== undefined) return addon;
+  const causes: unknown[] = [];
   for (const name of [undefined, ...platformPackages()]) {
     try {
-      const folder = name === undefined ? own : dirname(resolve(`${name}/package.json`));
-      nodeGypBuild.path(folder);
-      return folder;
-    } catch {
-      // Not installed, or for another C library.
+      addon = nodeGypBuild(folderOf(name)) as NativeAddon;
+      return addon;
+    } catch (cause) {
+      causes.push(cause);
     }
   }
-  return own;
+  const [own, ...prebuilt] = causes.map(
+    (cause) => (cause as Error).message.trim().split('\n', 1)[0],
+  );
+  const packages = platformPackages().join(' or ');
+  throw new MediaError(
+    'ERR_ADDON',
+    `the native addon could not be loaded. The prebuilt one: ${prebuilt[0]}; \`npm install\` without --omit=optional brings it \
+(${packages}), where there is one for this platform. The one built here: ${own}; in a clone \`npm run build\` builds it, in an installed \
+package \`npm rebuild rushes\`, which needs FFmpeg's development files, cmake, ninja, pkg-config and a C++ compiler.`,
+    { cause: causes[0] },
+  );
+}
+
+/** Of a package that may hold an addon; this one without a name. @throws if it is not installed */
+function folderOf(name: string | undefined): string {
+  if (name === undefined) return join(import.meta.dirname, ROOT);
+  const { resolve } = createRequire(join(import.meta.dirname, 'native.js'));
+  try {
+    return dirname(resolve(`${name}/package.json`));
+  } catch {
+    throw new Error(`${name} is not installed`);
+  }
 }
 
 /** The packages that may hold a prebuilt addon for this machine. */

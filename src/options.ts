@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { isAbsolute, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { types } from 'node:util';
+import { BACKEND_CHOICES, type BackendChoice } from './backend/backend.ts';
 import type { PixelFormat } from './frame.ts';
 import type { FrameAddress, FrameIndex } from './frame-index.ts';
 import type { Fit, GeometryOptions } from './geometry.ts';
@@ -50,6 +51,12 @@ export interface OpenOptions {
   language?: string | undefined;
   /** Decoder threads; 0, the default, is one per core. */
   threads?: number | undefined;
+  /**
+   * What decodes: `'native'`, the addon; `'beamcoder'`, the package of that name (GPL-3.0-or-later, installed by you, run in a process of its
+   * own); `'auto'`, the default, the addon or, where it cannot be loaded, beamcoder. The environment variable `RUSHES_BACKEND` decides in place
+   * of `'auto'`. `video.decodePath` says what it came to.
+   */
+  backend?: BackendChoice | undefined;
   /**
    * What a damaged packet does: `'throw'`, the default, ends the iteration with a `MediaError` after the frames before it;
    * `'skip'` goes on behind it and adds to `video.errors`.
@@ -117,6 +124,7 @@ export interface ResolvedOpenOptions extends GeometryOptions {
   streamIndex: number;
   language: string;
   threads: number;
+  backend: BackendChoice;
   onDecodeError: 'throw' | 'skip';
   signal: AbortSignal | undefined;
   cache: FrameIndexCache | undefined;
@@ -276,6 +284,7 @@ export function resolveOpenOptions(options: OpenOptions): ResolvedOpenOptions {
     language: checkLanguage(options.language),
     streamIndex: checkInteger('streamIndex', options.streamIndex, 0, 2 ** 31 - 1) ?? -1,
     threads: checkInteger('threads', options.threads, 0, 64) || availableParallelism(),
+    backend: checkBackend(options.backend),
     onDecodeError:
       checkChoice('onDecodeError', options.onDecodeError, ['throw', 'skip']) ?? 'throw',
     signal: checkSignal(options.signal),
@@ -289,6 +298,11 @@ function checkCache(value: unknown): FrameIndexCache | undefined {
     return value as FrameIndexCache | undefined;
   }
   throw new TypeError(`cache must be an AnalysisCache, got ${show(value)}`);
+}
+
+/** @throws {TypeError} */
+export function checkBackend(value: unknown): BackendChoice {
+  return checkChoice('backend', value, BACKEND_CHOICES) ?? 'auto';
 }
 
 export function checkOutOfRange(value: unknown): OutOfRange {

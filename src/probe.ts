@@ -9,13 +9,14 @@ import { openVideo } from './video.ts';
  */
 export async function probe(
   source: VideoSource,
-  options: Pick<OpenOptions, 'streamIndex' | 'language' | 'signal'> = {},
+  options: Pick<OpenOptions, 'streamIndex' | 'language' | 'backend' | 'signal'> = {},
 ): Promise<VideoInfo> {
   // Not the caller's options: nothing else of them may have an effect.
-  const { streamIndex, language, signal } = options;
+  const { streamIndex, language, backend, signal } = options;
   await using video = await openVideo(source, {
     streamIndex,
     language,
+    backend,
     signal,
     threads: 1,
   });

@@ -1,7 +1,8 @@
 /** Where a video's bytes come from, as the addon takes them, and the pump that feeds it from a stream. */
 import { types } from 'node:util';
+import type { Backend } from './backend/backend.ts';
 import { MediaError } from './errors.ts';
-import { loadAddon, type NativeOpenOptions, toMediaError } from './native.ts';
+import { type NativeOpenOptions, type NativeStream, toMediaError } from './native.ts';
 import { resolveSource, type VideoSource } from './options.ts';
 
 /** A source on its way into the addon. Whoever opens it closes it. */
@@ -23,9 +24,9 @@ export interface OpenedSource {
  * decode thread. So the addon takes one copy, before `openVideo` returns its promise; all decoders of the video share it.
  *
  * @throws {TypeError} before any work, for what is no source
- * @throws {MediaError} `ERR_ADDON`, `ERR_OUT_OF_MEMORY`
+ * @throws {MediaError} `ERR_OUT_OF_MEMORY`
  */
-export function openSource(source: VideoSource): OpenedSource {
+export function openSource(source: VideoSource, backend: Backend): OpenedSource {
   const resolved = resolveSource(source);
   if (typeof resolved === 'string') {
     return {
@@ -35,14 +36,15 @@ export function openSource(source: VideoSource): OpenedSource {
       close: async () => {},
     };
   }
-  return types.isUint8Array(resolved) ? openBytes(resolved) : new StreamSource(resolved);
+  return types.isUint8Array(resolved)
+    ? openBytes(resolved, backend)
+    : new StreamSource(resolved, backend);
 }
 
-function openBytes(bytes: Uint8Array): OpenedSource {
+function openBytes(bytes: Uint8Array, backend: Backend): OpenedSource {
   const name = '<buffer>';
-  const { Memory } = loadAddon();
   try {
-    const native = new Memory(unshared(bytes));
+    const native = new backend.Memory(unshared(bytes));
     return { name, native, failure: undefined, close: async () => native.close() };
   } catch (error) {
     throw toMediaError(error, name);
@@ -63,14 +65,15 @@ const PIECE_BYTES = 64 * 1024;
  */
 class StreamSource implements OpenedSource {
   readonly name = '<stream>';
-  readonly native = new (loadAddon().Stream)();
+  readonly native: NativeStream;
   failure: MediaError | TypeError | undefined;
   #producer: Producer | undefined;
   /** The producer was asked for a chunk and has not answered. */
   #waiting = false;
   #stopped: Promise<void> | undefined;
 
-  constructor(stream: AsyncIterable<unknown>) {
+  constructor(stream: AsyncIterable<unknown>, backend: Backend) {
+    this.native = new backend.Stream();
     void this.#pump(stream);
   }
 

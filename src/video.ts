@@ -1,5 +1,6 @@
 /** An open video: frames as async iterators, fed by the addon's decode threads. */
 import { onAbort } from './abort.ts';
+import { type Backend, loadBackend } from './backend/backend.ts';
 import { DecoderPool } from './decoder-pool.ts';
 import type { MediaError } from './errors.ts';
 import type { Frame, PixelFormat } from './frame.ts';
@@ -114,6 +115,7 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
     key: typeof constructing,
     source: string,
     options: ResolvedOpenOptions,
+    backend: Backend,
     pool: DecoderPool,
     opened: NativeInfo,
     indexSlot: FrameIndexSlot | undefined,
@@ -123,12 +125,12 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
     this.#indexSlot = indexSlot;
     this.#info = completeInfo(source, opened);
     this.decodePath = {
-      backend: 'native',
+      backend: backend.name,
       decoder: opened.decoder,
       hardware: null,
       threads: opened.threads,
       threadType: opened.threadType,
-      fallbackReason: null,
+      fallbackReason: backend.fallbackReason,
     };
     const { pixelFormat, toneMap } = options;
     const native = pixelFormat === 'native';
@@ -457,7 +459,8 @@ export async function openVideo(
   options: OpenOptions = {},
 ): Promise<Video> {
   const resolved = resolveOpenOptions(options);
-  const opening = openSource(source);
+  const backend = loadBackend(resolved.backend);
+  const opening = openSource(source, backend);
   const { streamIndex, language, threads, onDecodeError, signal, cache } = resolved;
   const skipErrors = onDecodeError === 'skip';
   const { native: path } = opening;
@@ -466,13 +469,22 @@ export async function openVideo(
   const indexSlot =
     typeof path === 'string' ? await cache?.frameIndexSlot(path, request) : undefined;
   const pool = new DecoderPool(
+    backend,
     opening,
     { streamIndex, language, threads, skipErrors },
     signal,
   );
   try {
     const opened = await pool.open();
-    return new Video(constructing, opening.name, resolved, pool, opened, indexSlot);
+    return new Video(
+      constructing,
+      opening.name,
+      resolved,
+      backend,
+      pool,
+      opened,
+      indexSlot,
+    );
   } catch (error) {
     await pool.close();
     throw error;

@@ -18,7 +18,7 @@ const LAYERS: readonly (readonly string[])[] = [
     'node-gyp-build.d',
   ],
   ['geometry', 'detectors/'],
-  ['native', 'backend', 'backends/'],
+  ['native', 'backend/'],
   ['frame-index'],
   ['options', 'analyze-options'],
   ['sources'],

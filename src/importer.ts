@@ -165,11 +165,17 @@ class Importer {
     this.#roomAhead();
   }
 
-  /** Note [Threads of an import]: cores are shared by the files known to want them; frame threads are for a file that is alone. */
+  /**
+   * Note [Threads of an import]: cores are shared by the files that may be under way and want them; frame threads are for a file that is
+   * alone. One more holds a frame, one more file far more: so where memory makes the files fewer, those left get the cores, until it is
+   * critical.
+   */
   #threads(): number {
     const { concurrency, analyze } = this.#options;
     if (analyze.threads) return analyze.threads;
-    const wanting = Math.min(concurrency, this.#active.size + this.#ahead.length);
+    if (this.#monitor.shouldPause()) return 1;
+    const files = this.#gate.limit(concurrency);
+    const wanting = Math.min(files, this.#active.size + this.#ahead.length);
     return Math.max(1, Math.floor(this.#cores / Math.max(1, wanting)));
   }
 

@@ -1,5 +1,6 @@
 /** Imports that are short of memory: in a real control group, and with figures that say so. */
 import { copyFileSync, mkdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import {
@@ -130,4 +131,22 @@ test('files wait for memory that is promised to others, though none is used yet'
   expect(most).toBeLessThanOrEqual(3);
   const tight = await mostAtOnce(10 * MIB, 40 * MIB);
   expect(tight).toBe(1);
+});
+
+const CORES = availableParallelism();
+test.each([
+  ['low', 100, 'share the cores', Math.max(1, CORES >> 1)],
+  ['moderate', 520, 'come one by one and have all cores', CORES],
+  ['critical', 900, 'come one by one and have one thread', 1],
+])('at level %s (%i MiB used), two files %s', async (_, used, __, threads) => {
+  const reader = () => figuresOf(used * MIB);
+  using monitor = new MemoryMonitor({ reader, budget: 1000 * MIB });
+  const paths = Array(3).fill(clip('cuts.mp4'));
+  for await (const { index, analysis } of importVideos(paths, {
+    concurrency: 2,
+    monitor,
+  })) {
+    if (index === 2) continue; // alone by then
+    expect(analysis?.decodePath.threads).toBe(threads);
+  }
 });

@@ -14,6 +14,7 @@
 #include "measure.h"
 #include "memory_account.h"
 #include "promise_worker.h"
+#include "simulated_device.h"
 #include "work_thread.h"
 
 namespace rushes {
@@ -106,6 +107,7 @@ Napi::Value toJs(Napi::Env env, AVRational value) {
   object["den"] = Napi::Number::New(env, value.den);
   return object;
 }
+Napi::Value toJs(Napi::Env env, const DecodePath& path);
 template <typename T>
 Napi::Value toJs(Napi::Env env, const std::optional<T>& value) {
   if (!value) return env.Null();
@@ -177,6 +179,16 @@ Napi::Object toJs(Napi::Env env, const VideoInfo& info) {
   return object;
 }
 
+Napi::Value toJs(Napi::Env env, const DecodePath& path) {
+  Napi::Object object = Napi::Object::New(env);
+  object["decoder"] = toJs(env, path.decoder);
+  object["threads"] = toJs(env, path.threads);
+  object["threadType"] = toJs(env, path.threadType);
+  object["hardware"] = toJs(env, path.hardware);
+  object["fallbackReason"] = toJs(env, path.fallbackReason);
+  return object;
+}
+
 Napi::Object toJs(Napi::Env env, const ReadResult& read) {
   Napi::Object object = Napi::Object::New(env);
   object["count"] = Napi::Number::New(env, static_cast<double>(read.count));
@@ -184,14 +196,8 @@ Napi::Object toJs(Napi::Env env, const ReadResult& read) {
   object["needed"] = toJs(env, read.needed);
   object["formats"] = toJs(env, read.formats);
   object["errors"] = toJs(env, read.errors);
+  object["path"] = toJs(env, read.path);
   return object;
-}
-
-const char* threadTypeName(const AVCodecContext& codec) {
-  if (codec.thread_count <= 1) return "none";
-  if ((codec.active_thread_type & FF_THREAD_FRAME) != 0) return "frame";
-  if ((codec.active_thread_type & FF_THREAD_SLICE) != 0) return "slice";
-  return "none";
 }
 
 // --------------------------------------------------------------- objects
@@ -231,6 +237,8 @@ struct Addon {
   // To tell what an object is; references that die with the environment.
   Napi::FunctionReference memory;
   Napi::FunctionReference stream;
+  /// In tests, in place of devices.
+  std::optional<SimulationPlan> simulation;
 };
 
 /// `NativeMemory` in src/native.ts: a copy of JavaScript's bytes, because an
@@ -358,6 +366,7 @@ class JsDecoder : public Napi::ObjectWrap<JsDecoder> {
     return DefineClass(
         env, "Decoder",
         {InstanceMethod<&JsDecoder::open>("open"),
+         InstanceMethod<&JsDecoder::useHardware>("useHardware"),
          InstanceMethod<&JsDecoder::start>("start"),
          InstanceMethod<&JsDecoder::startAt>("startAt"),
          InstanceMethod<&JsDecoder::index>("index"),
@@ -393,28 +402,40 @@ class JsDecoder : public Napi::ObjectWrap<JsDecoder> {
     struct Opened {
       VideoInfo info;
       int frameBytes;
-      std::string decoder;
-      int threads;
-      std::string threadType;
+      DecodePath path;
     };
     return run(
         info.Env(),
         [](Decoder& decoder) {
           decoder.open();
-          const AVCodecContext& codec = decoder.codec();
           return Opened{
-              decoder.info(), decoder.nativeFrameBytes(), codec.codec->name,
-              codec.thread_count, threadTypeName(codec)};
+              decoder.info(), decoder.nativeFrameBytes(), decoder.path()};
         },
         [](Napi::Env env, const Opened& opened) -> Napi::Value {
           Napi::Object object = Napi::Object::New(env);
           object["info"] = toJs(env, opened.info);
           object["frameBytes"] = toJs(env, opened.frameBytes);
-          object["decoder"] = toJs(env, opened.decoder);
-          object["threads"] = toJs(env, opened.threads);
-          object["threadType"] = toJs(env, opened.threadType);
+          object["path"] = toJs(env, opened.path);
           return object;
         });
+  }
+
+  Napi::Value useHardware(const Napi::CallbackInfo& info) {
+    const std::string type = info[0].As<Napi::String>().Utf8Value();
+    const std::optional<SimulationPlan> plan = addon_.simulation;
+    return run(
+        info.Env(),
+        [type, plan](Decoder& decoder) {
+          std::unique_ptr<DeviceCalls> calls;
+          if (plan) {
+            calls = std::make_unique<SimulatedDevice>(*plan);
+          } else {
+            calls = std::make_unique<DeviceCalls>();
+          }
+          decoder.useHardware(type, std::move(calls));
+          return decoder.path();
+        },
+        [](Napi::Env env, const DecodePath& path) { return toJs(env, path); });
   }
 
   Napi::Value start(const Napi::CallbackInfo& info) {
@@ -653,6 +674,20 @@ void measureFrames(const Napi::CallbackInfo& info) {
   }
 }
 
+/// For tests, on machines without a device that decodes.
+void simulateHardware(const Napi::CallbackInfo& info) {
+  auto& addon = *info.Env().GetInstanceData<Addon>();
+  addon.simulation.reset();
+  if (!info[0].IsObject()) return;
+  const auto object = info[0].As<Napi::Object>();
+  SimulationPlan plan;
+  plan.failsToOpen = boolean(object, "failsToOpen");
+  plan.failsAtFrame = integer(object, "failsAtFrame");
+  plan.failsAtTransfer = integer(object, "failsAtTransfer");
+  plan.surfaces = integer(object, "surfaces");
+  addon.simulation = plan;
+}
+
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   LogCapture::install();
   auto* addon = new Addon(env);  // owned by the environment
@@ -671,6 +706,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
       Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
         return toJs(info.Env(), nativeBytes());
       });
+  exports["simulateHardware"] = Napi::Function::New(env, simulateHardware);
   exports["measureFrames"] = Napi::Function::New(env, measureFrames);
   return exports;
 }

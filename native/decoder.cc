@@ -39,6 +39,12 @@ int Decoder::nativeFrameBytes() const {
   return std::max(bytes, 0);
 }
 
+void Decoder::useHardware(
+    const std::string& type, std::unique_ptr<DeviceCalls> calls) {
+  reader_.useDevice(std::make_shared<HardwareDevice>(
+      type, reader_.codec().codec_id, std::move(calls)));
+}
+
 std::shared_ptr<const FrameIndex> Decoder::index() {
   if (index_) return index_;
   const ReaderOptions& options = reader_.options();
@@ -212,6 +218,7 @@ ReadResult Decoder::collect(size_t capacity, Step step) {
   }
   result.done = done_;
   result.errors = reader_.takeErrors();
+  result.path = reader_.takeNewPath();
   return result;
 }
 

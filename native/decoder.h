@@ -83,6 +83,8 @@ struct ReadResult {
   int needed = 0;
   std::vector<std::string> formats;
   std::vector<Error> errors;
+  /// If it has changed.
+  std::optional<DecodePath> path;
 };
 
 /// A frame's whole journey: reader, choice, scaler or measures.
@@ -95,7 +97,10 @@ class Decoder {
   /// Opens file and codec. Throws what Demuxer and Codec throw.
   void open() { reader_.open(); }
   const VideoInfo& info() const noexcept { return reader_.info(); }
-  const AVCodecContext& codec() const { return reader_.codec(); }
+  DecodePath path() const { return reader_.path(); }
+  /// Before the first pass: decodes on a device of `type`, for as long as it
+  /// works. The path tells.
+  void useHardware(const std::string& type, std::unique_ptr<DeviceCalls> calls);
   /// Bytes of one frame as decoded, going by the container.
   int nativeFrameBytes() const;
 

@@ -47,6 +47,24 @@ const AVCodecContext& FrameReader::codec() const {
   return codec_->context();
 }
 
+DecodePath FrameReader::path() const {
+  if (!codec_) throw notOpen();
+  return codec_->path();
+}
+
+void FrameReader::useDevice(std::shared_ptr<HardwareDevice> device) {
+  device_ = std::move(device);
+  codec_.reset();
+  restartCodec();
+  toldOfDevice_ = true;
+}
+
+std::optional<DecodePath> FrameReader::takeNewPath() {
+  if (!codec_ || !toldOfDevice_ || !device_->failure()) return std::nullopt;
+  toldOfDevice_ = false;
+  return codec_->path();
+}
+
 double FrameReader::seconds(int64_t ticks) const {
   const AVRational timeBase = stream().time_base;
   return static_cast<double>(ticks) * timeBase.num / timeBase.den;
@@ -100,10 +118,13 @@ void FrameReader::restartCodec() {
     codec_->flush();
     return;
   }
+  // Without timestamps, time is known by counting every frame.
+  const bool keyFramesOnly = keyFramesOnly_ && demuxer_->hasTimestamps();
   codec_ = std::make_unique<Codec>(
-      demuxer_->stream(), options_.threads,
-      // Without timestamps, time is known by counting every frame.
-      keyFramesOnly_ && demuxer_->hasTimestamps());
+      demuxer_->stream(), CodecOptions{
+                              .threads = options_.threads,
+                              .keyFramesOnly = keyFramesOnly,
+                              .device = device_});
 }
 
 void FrameReader::seekTo(double time) {

@@ -49,8 +49,14 @@ class FrameReader {
   /// Throw where opening again has failed.
   const AVStream& stream() const;
   const AVCodecContext& codec() const;
+  DecodePath path() const;
   const ReaderOptions& options() const noexcept { return options_; }
   double seconds(int64_t ticks) const;
+
+  /// Decodes on `device` from the next pass on, for as long as it works.
+  void useDevice(std::shared_ptr<HardwareDevice> device);
+  /// The path, if it has changed since it was last asked for.
+  std::optional<DecodePath> takeNewPath();
 
   /// Continues at the beginning, or so that no frame from `start` (seconds) on
   /// is missed; frames before it may come first.
@@ -97,6 +103,9 @@ class FrameReader {
   const Interrupt& interrupt_;
   std::unique_ptr<Demuxer> demuxer_;
   std::unique_ptr<Codec> codec_;
+  std::shared_ptr<HardwareDevice> device_;
+  /// `device_` was working when the path was last told.
+  bool toldOfDevice_ = false;
   VideoInfo info_{};
   bool keyFramesOnly_ = false;
   /// Nothing was read since the file was opened.

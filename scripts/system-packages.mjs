@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { CommandError, run } from './run.mjs';
 
@@ -67,6 +67,17 @@ const testRequirements = [
     // Homebrew has it inside llvm only, off the path; lint.mjs can do without.
     here: () => onPath('clang-tidy') || process.platform === 'darwin',
     apt: ['clang-tidy'],
+  },
+  {
+    name: 'a Vulkan driver that needs no graphics card',
+    // Homebrew has none for FFmpeg: tests of its surfaces are skipped there.
+    here: () =>
+      process.platform !== 'linux' ||
+      ['/usr/share/vulkan/icd.d', '/etc/vulkan/icd.d'].some(
+        (folder) =>
+          existsSync(folder) && readdirSync(folder).some((name) => name.includes('lvp')),
+      ),
+    apt: ['mesa-vulkan-drivers'],
   },
 ];
 

@@ -18,7 +18,7 @@ import { resolveGeometry } from './geometry.ts';
 import type { VideoInfo } from './info.ts';
 import { type FrameChange, formatHash, motion, quality, SIGNATURE } from './measures.ts';
 import { FLAG_KEY_FRAME, FLAG_SAMPLED, MEASURE_ROW } from './native.ts';
-import { checkSignal, type VideoSource } from './options.ts';
+import { checkSignal, type HardwareChoice, type VideoSource } from './options.ts';
 import { openVideo, type Video } from './video.ts';
 
 /** How far an analysis is. */
@@ -41,6 +41,8 @@ export interface AnalyzeOptions extends AnalysisRequest {
   threads?: number | undefined;
   /** What decodes, as in `openVideo`. Default `'auto'`. */
   backend?: BackendChoice | undefined;
+  /** Where to decode, as for `openVideo`. Default `'auto'`. Measures are the same. */
+  hardware?: HardwareChoice | undefined;
   /** Ends the analysis, which rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
   /** Called some times a second while frames are decoded; not at all for a result from the cache. */
@@ -104,11 +106,12 @@ async function makeAnalysis(
   options: AnalyzeOptions & AnalyzeHooks,
   used: AnalysisOptionsUsed,
 ): Promise<Analysis> {
-  const { streamIndex, threads, backend, signal } = options;
+  const { streamIndex, threads, backend, hardware, signal } = options;
   await using video = await openVideo(source, {
     streamIndex,
     threads,
     backend,
+    hardware,
     pixelFormat: 'gray8',
     onDecodeError: 'skip',
     signal,

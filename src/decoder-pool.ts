@@ -7,6 +7,7 @@ import {
   type NativeFailure,
   type NativeInfo,
   type NativeOpenOptions,
+  type NativePath,
   type NativeRead,
   toMediaError,
 } from './native.ts';
@@ -28,7 +29,10 @@ export interface PostedRead<T> {
 }
 
 /** What all decoders of a video are opened with. */
-export type PoolOptions = Omit<NativeOpenOptions, 'source'>;
+export interface PoolOptions extends Omit<NativeOpenOptions, 'source'> {
+  /** The type of device to decode on, or `null`; asked once, when it is known what the video is. */
+  readonly hardwareFor: (info: NativeInfo['info']) => Promise<string | null>;
+}
 
 /**
  * Owns every decoder of one video, and its source. An iteration borrows one for itself, so that several may run at once;
@@ -45,6 +49,9 @@ export class DecoderPool {
   readonly #all = new Set<NativeDecoder>();
   readonly #idle: NativeDecoder[] = [];
   readonly #underWay = new Set<Promise<unknown>>();
+  #path: NativePath | undefined;
+  /** Device of decoders to come: none after one has failed. */
+  #hardware: string | null | undefined;
   #closed = false;
 
   constructor(
@@ -66,6 +73,11 @@ export class DecoderPool {
     const { decoder, opened } = await this.#open();
     this.giveBack(decoder);
     return opened;
+  }
+
+  /** How frames are being decoded, or what has become of that. */
+  get path(): NativePath | undefined {
+    return this.#path;
   }
 
   /** A decoder that nobody else uses, until it is given back. */
@@ -110,6 +122,7 @@ export class DecoderPool {
         const { result, take } = queue.shift() as PostedRead<T>;
         const read = await result;
         this.#keepErrors(read);
+        if (read.path !== null) this.#keepPath(read.path);
         const taken = take(read);
         if (taken.length > 0) yield taken;
         signal?.throwIfAborted();
@@ -156,11 +169,18 @@ export class DecoderPool {
 
   async #open(): Promise<{ decoder: NativeDecoder; opened: NativeInfo }> {
     const { Decoder } = this.#backend;
-    const decoder = new Decoder({ source: this.#source.native, ...this.#options });
+    const { hardwareFor, ...options } = this.#options;
+    const decoder = new Decoder({ source: this.#source.native, ...options });
     this.#all.add(decoder);
     try {
       const opened = await this.track(decoder.open());
+      if (this.#hardware === undefined) this.#hardware = await hardwareFor(opened.info);
       this.#throwIfClosed();
+      this.#path ??= opened.path;
+      if (this.#hardware !== null) {
+        this.#keepPath(await this.track(decoder.useHardware(this.#hardware)));
+        this.#throwIfClosed();
+      }
       return { decoder, opened };
     } catch (error) {
       await this.#discard(decoder);
@@ -178,6 +198,11 @@ export class DecoderPool {
     if (!this.#closed) return;
     const source = this.#source.name;
     throw new MediaError('ERR_CLOSED', `${source}: the video was closed`, { source });
+  }
+
+  #keepPath(path: NativePath): void {
+    this.#path = path;
+    if (path.fallbackReason !== null) this.#hardware = null;
   }
 
   #keepErrors(read: NativeRead): void {

@@ -91,10 +91,13 @@ export type {
   FrameIndexCache,
   FrameIndexSlot,
   FrameSelection,
+  HardwareChoice,
+  HardwareDeviceType,
   OpenOptions,
   OutOfRange,
   VideoSource,
 } from './options.ts';
+export { HARDWARE_DEVICES } from './options.ts';
 export {
   type EncodeOptions,
   encodePicture,

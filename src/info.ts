@@ -105,6 +105,6 @@ export interface DecodePath {
   readonly threads: number;
   /** How the decoder spreads work over them. */
   readonly threadType: 'frame' | 'slice' | 'none';
-  /** Why a better path was not taken; `null` if none was. */
+  /** Why the device that was asked for is not used, or not any more; `null` if none was asked for, or it works. */
   readonly fallbackReason: string | null;
 }

@@ -11,7 +11,7 @@ import nodeGypBuild from 'node-gyp-build';
 import { MediaError, type MediaErrorCode } from './errors.ts';
 import type { PixelFormat } from './frame.ts';
 import type { Geometry } from './geometry.ts';
-import type { VideoInfo } from './info.ts';
+import type { DecodePath, VideoInfo } from './info.ts';
 import type { FramePlanes } from './measures.ts';
 
 /** Columns of a frame row (Note [Rows]); `kFrame…` in `native/decoder.h`. */
@@ -109,6 +109,8 @@ export interface NativeRead {
   formats: string[];
   /** Packets that could not be decoded during this read (`onDecodeError: 'skip'`): what and when. */
   errors: NativeFailure[];
+  /** The decode path, if it has changed: after a device failed. */
+  path: NativePath | null;
 }
 
 /** A failure as it crosses the border; {@link toMediaError} makes an exception of it. */
@@ -123,6 +125,8 @@ export interface NativeFailure {
 export interface NativeDecoder {
   /** Opens the source. Rejects with a {@link NativeFailure} as an Error with those fields. */
   open(): Promise<NativeInfo>;
+  /** Before the first pass: decodes on a device of this type as long as it works. Does not reject where it does not. */
+  useHardware(type: string): Promise<NativePath>;
   /** Begins a pass; what was not read of the one before is dropped. */
   start(selection: NativeSelection, output: NativeOutput): Promise<void>;
   /** Begins a pass over the frames with these numbers in the index, rising; makes the index if there is none. */
@@ -148,9 +152,18 @@ export interface NativeInfo {
   info: Omit<VideoInfo, 'source' | 'displayWidth' | 'displayHeight' | 'hdr'>;
   /** Bytes of one frame in the stream's own format, going by the container. */
   frameBytes: number;
-  decoder: string;
-  threads: number;
-  threadType: 'frame' | 'slice' | 'none';
+  path: NativePath;
+}
+
+/** A decode path as the addon tells it. */
+export type NativePath = Omit<DecodePath, 'backend'>;
+
+/** `SimulationPlan` in `native/simulated_device.h`; numbers of frames count from 0, −1 is never. */
+export interface NativeSimulation {
+  failsToOpen: boolean;
+  failsAtFrame: number;
+  failsAtTransfer: number;
+  surfaces: number;
 }
 
 /** A copy of bytes that decoders share. They are freed when it and the last decoder on them are closed. */
@@ -200,6 +213,8 @@ export interface NativeAddon extends NativeClasses {
   versions(): Record<string, string>;
   /** Bytes that the addon holds outside of V8, of all environments of the process: Note [Native bytes] in memory_account.h. */
   nativeBytes(): number;
+  /** For tests: every device from now on, of this environment, is simulated; `null` ends that. */
+  simulateHardware(plan: NativeSimulation | null): void;
   /**
    * Measures a series of frames as a pass does, every one as if it were sampled: for tests
    * against `measures.ts`. Fills the columns from `difference` on of one measure row each.

@@ -58,6 +58,13 @@ export interface OpenOptions {
    */
   backend?: BackendChoice | undefined;
   /**
+   * Where to decode: `'none'` in software; a device type of FFmpeg's (`'videotoolbox'`, `'cuda'`, `'vaapi'` …) on such a device;
+   * `'auto'`, the default, on a device only where `benchmarkDecodePaths` has found it faster on this machine, for this codec, pixel format and
+   * about this size. Pixels are the same, but where a device decodes wrongly. Whatever fails on a device, at the beginning or in mid-stream, decoding
+   * goes on in software without losing or repeating a frame; `video.decodePath` says so. For that, up to 64 MiB of packets are kept.
+   */
+  hardware?: HardwareChoice | undefined;
+  /**
    * What a damaged packet does: `'throw'`, the default, ends the iteration with a `MediaError` after the frames before it;
    * `'skip'` goes on behind it and adds to `video.errors`.
    */
@@ -67,6 +74,29 @@ export interface OpenOptions {
   /** An `AnalysisCache`: frame indexes of files are taken from it, and put into it. Default: none. */
   cache?: FrameIndexCache | undefined;
 }
+
+/** FFmpeg's types of hardware devices. */
+export const HARDWARE_DEVICES = [
+  'videotoolbox',
+  'cuda',
+  'vaapi',
+  'qsv',
+  'd3d11va',
+  'd3d12va',
+  'dxva2',
+  'vulkan',
+  'vdpau',
+  'drm',
+  'mediacodec',
+  'opencl',
+  'amf',
+] as const;
+
+/** One of FFmpeg's types of hardware devices. */
+export type HardwareDeviceType = (typeof HARDWARE_DEVICES)[number];
+
+/** {@link OpenOptions.hardware}. */
+export type HardwareChoice = 'auto' | 'none' | HardwareDeviceType;
 
 /** Where frame indexes are kept, as `openVideo` needs it: an `AnalysisCache`. */
 export interface FrameIndexCache {
@@ -125,6 +155,7 @@ export interface ResolvedOpenOptions extends GeometryOptions {
   language: string;
   threads: number;
   backend: BackendChoice;
+  hardware: HardwareChoice;
   onDecodeError: 'throw' | 'skip';
   signal: AbortSignal | undefined;
   cache: FrameIndexCache | undefined;
@@ -285,11 +316,16 @@ export function resolveOpenOptions(options: OpenOptions): ResolvedOpenOptions {
     streamIndex: checkInteger('streamIndex', options.streamIndex, 0, 2 ** 31 - 1) ?? -1,
     threads: checkInteger('threads', options.threads, 0, 64) || availableParallelism(),
     backend: checkBackend(options.backend),
+    hardware: checkHardware(options.hardware),
     onDecodeError:
       checkChoice('onDecodeError', options.onDecodeError, ['throw', 'skip']) ?? 'throw',
     signal: checkSignal(options.signal),
     cache: checkCache(options.cache),
   };
+}
+
+export function checkHardware(value: unknown): HardwareChoice {
+  return checkChoice('hardware', value, ['auto', 'none', ...HARDWARE_DEVICES]) ?? 'auto';
 }
 
 function checkCache(value: unknown): FrameIndexCache | undefined {

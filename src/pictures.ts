@@ -44,7 +44,7 @@ export interface Thumbnail extends Picture {
 /** How a source is opened for its pictures. */
 export type PictureSourceOptions = Pick<
   OpenOptions,
-  'streamIndex' | 'language' | 'threads' | 'backend' | 'toneMap' | 'signal'
+  'streamIndex' | 'language' | 'threads' | 'backend' | 'hardware' | 'toneMap' | 'signal'
 >;
 
 /** Size and format of thumbnails. */
@@ -151,11 +151,19 @@ export async function* thumbnails(
 /** Damage elsewhere in a file is no reason to have no picture of it. @internal */
 export function openForPictures(
   source: VideoSource,
-  { streamIndex, language, threads, backend, toneMap, signal }: PictureSourceOptions,
+  {
+    streamIndex,
+    language,
+    threads,
+    backend,
+    hardware,
+    toneMap,
+    signal,
+  }: PictureSourceOptions,
   size: { width?: number | undefined; height?: number | undefined },
 ): Promise<Video> {
   return openVideo(source, {
-    ...{ streamIndex, language, threads, backend, toneMap, signal, ...size },
+    ...{ streamIndex, language, threads, backend, hardware, toneMap, signal, ...size },
     pixelFormat: 'rgb24',
     onDecodeError: 'skip',
   });

@@ -14,6 +14,7 @@ import {
   timeOf,
 } from './frame-index.ts';
 import { displaySize, type Geometry, resolveGeometry } from './geometry.ts';
+import { fasterHardware } from './hardware-verdicts.ts';
 import type { DecodePath, VideoInfo } from './info.ts';
 import {
   FLAG_KEY_FRAME,
@@ -23,6 +24,7 @@ import {
   type NativeDecoder,
   type NativeInfo,
   type NativeOutput,
+  type NativePath,
   type NativeRead,
 } from './native.ts';
 import {
@@ -32,6 +34,7 @@ import {
   checkSignal,
   type FrameIndexSlot,
   type FrameSelection,
+  type HardwareChoice,
   type OpenOptions,
   type OutOfRange,
   type ResolvedOpenOptions,
@@ -92,8 +95,6 @@ const constructing = Symbol('constructing');
  * Iterations are independent: each has its own place in the file, and they may overlap (every one that overlaps costs a decoder of its own).
  */
 export class Video implements AsyncIterable<Frame>, AsyncDisposable {
-  /** How it is being decoded. */
-  readonly decodePath: DecodePath;
   /** Size of the frames that iterations yield, in pixels; for `native`, of the first. */
   readonly frameSize: { readonly width: number; readonly height: number };
   /** Layout of the frames that iterations yield, as it was asked for. */
@@ -102,6 +103,8 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
   readonly errors: readonly MediaError[];
 
   readonly #pool: DecoderPool;
+  readonly #opened: NativePath;
+  readonly #backend: Backend;
   readonly #output: NativeOutput;
   /** Decoders that know the index. */
   readonly #indexed = new WeakSet<NativeDecoder>();
@@ -124,14 +127,8 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
     this.#pool = pool;
     this.#indexSlot = indexSlot;
     this.#info = completeInfo(source, opened);
-    this.decodePath = {
-      backend: backend.name,
-      decoder: opened.decoder,
-      hardware: null,
-      threads: opened.threads,
-      threadType: opened.threadType,
-      fallbackReason: backend.fallbackReason,
-    };
+    this.#opened = opened.path;
+    this.#backend = backend;
     const { pixelFormat, toneMap } = options;
     const native = pixelFormat === 'native';
     this.pixelFormat = pixelFormat;
@@ -142,6 +139,17 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
       ? opened.frameBytes
       : frameBytes(pixelFormat, width, height);
     this.errors = pool.errors;
+  }
+
+  /** How it is being decoded; where a hardware device has failed in mid-stream, how it has been since. */
+  get decodePath(): DecodePath {
+    const { name, fallbackReason } = this.#backend;
+    const path = this.#pool.path ?? this.#opened;
+    return {
+      backend: name,
+      ...path,
+      fallbackReason: path.fallbackReason ?? fallbackReason,
+    };
   }
 
   /** What the video is. After {@link Video.index}, `frameCount` is counted. */
@@ -463,6 +471,7 @@ export async function openVideo(
   const opening = openSource(source, backend);
   const { streamIndex, language, threads, onDecodeError, signal, cache } = resolved;
   const skipErrors = onDecodeError === 'skip';
+  const hardwareFor = hardwareChooser(resolved.hardware, backend);
   const { native: path } = opening;
   const request = { streamIndex, language };
   // Before it is opened: should it be replaced by another file, the index is not this one's.
@@ -471,7 +480,7 @@ export async function openVideo(
   const pool = new DecoderPool(
     backend,
     opening,
-    { streamIndex, language, threads, skipErrors },
+    { streamIndex, language, threads, skipErrors, hardwareFor },
     signal,
   );
   try {
@@ -489,6 +498,15 @@ export async function openVideo(
     await pool.close();
     throw error;
   }
+}
+
+/** Which device to decode a video on: {@link OpenOptions.hardware}. */
+function hardwareChooser(hardware: HardwareChoice, backend: Backend) {
+  return async (info: NativeInfo['info']): Promise<string | null> => {
+    if (hardware === 'none') return null;
+    if (hardware !== 'auto') return hardware;
+    return backend.name === 'native' ? await fasterHardware(info) : null;
+  };
 }
 
 /** Asks for the size of each batch. @throws {TypeError | RangeError} */

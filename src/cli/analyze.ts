@@ -13,6 +13,7 @@ import {
   atMostOne,
   COMMON_OPTIONS,
   checkRange,
+  HARDWARE,
   oneOf,
   parseCommand,
   RATE,
@@ -43,6 +44,8 @@ Options:
       --end TIME     and up to here
       --no-cuts      do not look for cuts: everything is one shot
       --threads N    decoder threads (default: one per core)
+      --hardware H   where to decode: none, a device type such as videotoolbox, cuda or vaapi, or auto:
+                     on a device that 'rushes bench' found faster (default: auto)
       --cache        take results that are known from the cache, and put new ones into it
       --no-cache     decode in any case (default)
       --cache-dir D  where the cache is, with --cache (see rushes cache --help)
@@ -72,6 +75,7 @@ const OPTIONS = {
   end: { type: 'string' },
   'no-cuts': { type: 'boolean' },
   threads: { type: 'string' },
+  hardware: { type: 'string' },
   cache: { type: 'boolean' },
   'no-cache': { type: 'boolean' },
   'cache-dir': { type: 'string' },
@@ -147,6 +151,7 @@ function readAnalysisOptions(values: Values): AnalyzeOptions {
     width: readOption('width', values.width, SIDE),
     height: readOption('height', values.height, SIDE),
     threads: readOption('threads', values.threads, THREADS),
+    hardware: readOption('hardware', values.hardware, HARDWARE),
     cuts: values['no-cuts'] ? false : undefined,
   };
 }

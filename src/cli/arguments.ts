@@ -1,4 +1,5 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
+import { HARDWARE_DEVICES } from '../index.ts';
 import { UsageError } from './command.ts';
 
 type OptionsConfig = NonNullable<ParseArgsConfig['options']>;
@@ -52,6 +53,9 @@ interface Kind<T> {
 
 /** A number of decoder threads, as far as the library takes it. */
 export const THREADS = wholeNumber(1, 64);
+
+/** Where to decode. */
+export const HARDWARE = oneOf('auto', 'none', ...HARDWARE_DEVICES);
 
 /** Reads the value of an option. @throws {UsageError} naming the option and the value got */
 export function readOption<T>(

@@ -11,6 +11,7 @@ import {
   atMostOne,
   COMMON_OPTIONS,
   checkRange,
+  HARDWARE,
   INTERVAL,
   oneOf,
   parseCommand,
@@ -62,6 +63,7 @@ Pictures (only with --out):
       --stream N      the video stream with this index (default: the best one;
                       the first one for framemd5)
       --threads N     decoder threads (default: one per core)
+      --hardware H    where to decode, as for 'rushes analyze'
       --json          a list of the frames, or of the pictures written
   -h, --help          this help
 `;
@@ -84,6 +86,7 @@ const OPTIONS = {
   'skip-errors': { type: 'boolean' },
   stream: { type: 'string' },
   threads: { type: 'string' },
+  hardware: { type: 'string' },
 } as const;
 
 /** As far as the library takes it. */
@@ -167,6 +170,7 @@ function readArguments(args: readonly string[]): FramesArguments {
       fit: readOption('fit', fit, FITS),
       streamIndex: readOption('stream', values.stream, wholeNumber(0)),
       threads: readOption('threads', values.threads, THREADS),
+      hardware: readOption('hardware', values.hardware, HARDWARE),
       onDecodeError: values['skip-errors'] ? 'skip' : 'throw',
     },
     selection: {

@@ -16,6 +16,7 @@ import { openCache } from './analyze.ts';
 import {
   BYTES,
   COMMON_OPTIONS,
+  HARDWARE,
   INTERVAL,
   parseCommand,
   RATE,
@@ -51,7 +52,7 @@ Options:
       --cache-dir D  where the cache is, with --cache (see rushes cache --help)
       --thumbnails DIR  a picture of each video's best moment
       --sheets DIR   a contact sheet of each video, one picture a shot
-      --fps RATE, --width W, --height H, --no-cuts, --threads N
+      --fps RATE, --width W, --height H, --no-cuts, --threads N, --hardware H
                      as for 'rushes analyze'; threads: of each file
       --json         with --out: the summary as JSON
   -h, --help         this help
@@ -82,6 +83,7 @@ const OPTIONS = {
   height: { type: 'string' },
   'no-cuts': { type: 'boolean' },
   threads: { type: 'string' },
+  hardware: { type: 'string' },
 } as const;
 type Values = ReturnType<typeof parseCommand<typeof OPTIONS>>['values'];
 
@@ -170,6 +172,7 @@ function readImportOptions(values: Values): ImportOptions {
     retries: readOption('retries', values.retries, wholeNumber(0, 100)),
     extensions: values.ext?.split(',').map((ending) => ending.trim()),
     threads: readOption('threads', values.threads, THREADS),
+    hardware: readOption('hardware', values.hardware, HARDWARE),
     thumbnail: values.thumbnails !== undefined,
     contactSheet: values.sheets !== undefined,
   };

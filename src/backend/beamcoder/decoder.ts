@@ -93,9 +93,13 @@ export class ProcessDecoder {
     return {
       info: describeVideo(demuxer, request.path, coded, this.#formats),
       frameBytes: layout === undefined ? 0 : this.#formats.bytes(format, width, height),
-      decoder: decoder.name,
-      threads: decoder.thread_count,
-      threadType: many && FRAME ? 'frame' : many && SLICE ? 'slice' : 'none',
+      path: {
+        decoder: decoder.name,
+        threads: decoder.thread_count,
+        threadType: many && FRAME ? 'frame' : many && SLICE ? 'slice' : 'none',
+        hardware: null,
+        fallbackReason: null,
+      },
     };
   }
 
@@ -291,7 +295,10 @@ export class ProcessDecoder {
     const errors = this.#open.takeErrors().map(toNative);
     const { done } = pass;
     const formats = this.#readFormats;
-    return { read: { count: rows.length, done, needed, formats, errors }, rows: all };
+    return {
+      read: { count: rows.length, done, needed, formats, errors, path: null },
+      rows: all,
+    };
   }
 
   async #writeNext(pass: Pass, capacity: number): Promise<Step> {

@@ -21,6 +21,7 @@ import {
   type NativeInfo,
   type NativeOpenOptions,
   type NativeOutput,
+  type NativePath,
   type NativeRead,
   type NativeSelection,
 } from '../../native.ts';
@@ -82,6 +83,7 @@ class RemoteDecoder implements NativeDecoder {
   readonly #unusable: (why: string) => MediaError;
   readonly #pending = new Map<number, Pending>();
   #process: Running | undefined;
+  #path: NativePath | undefined;
   #lastId = 0;
   /** As `Interrupt` in native/interrupt.h numbers them. */
   #pass = 1;
@@ -115,9 +117,16 @@ class RemoteDecoder implements NativeDecoder {
     if (this.#closed) throw closedError();
     this.#process = this.#spawn();
     const { streamIndex, language, threads, skipErrors } = choice;
-    return this.#call('open', {
+    const opened = await this.#call('open', {
       ...{ path, alone, streamIndex, language, threads, skipErrors },
     });
+    this.#path = opened.path;
+    return opened;
+  }
+
+  async useHardware(type: string): Promise<NativePath> {
+    const fallbackReason = `${type}: beamcoder decodes in software`;
+    return { ...(this.#path as NativePath), fallbackReason };
   }
 
   async start(selection: NativeSelection, output: NativeOutput): Promise<void> {

@@ -1,0 +1,245 @@
+#include "hardware_device.h"
+
+extern "C" {
+#include <libavutil/pixdesc.h>
+}
+
+#include <algorithm>
+#include <utility>
+
+namespace rushes {
+
+namespace {
+
+bool isBuiltIn(AVHWDeviceType wanted) {
+  AVHWDeviceType type = AV_HWDEVICE_TYPE_NONE;
+  while ((type = av_hwdevice_iterate_types(type)) != AV_HWDEVICE_TYPE_NONE) {
+    if (type == wanted) return true;
+  }
+  return false;
+}
+
+/// The surface format of `codec` on devices of `type`.
+AVPixelFormat surfaceOf(const AVCodec& codec, AVHWDeviceType type) {
+  const AVCodecHWConfig* config = nullptr;
+  for (int i = 0; (config = avcodec_get_hw_config(&codec, i)) != nullptr; ++i) {
+    if (config->device_type == type &&
+        (config->methods & AV_CODEC_HW_CONFIG_METHOD_HW_DEVICE_CTX) != 0) {
+      return config->pix_fmt;
+    }
+  }
+  return AV_PIX_FMT_NONE;
+}
+
+/// One component of a picture.
+template <typename Byte>
+struct Samples {
+  Byte* data;
+  int stride;
+  /// Bytes from one sample to the next in a row.
+  int step;
+  /// Of a sample, unused ones at the lower end included.
+  int bits;
+};
+
+template <typename Byte>
+Samples<Byte> samplesOf(
+    const AVFrame& frame, const AVComponentDescriptor& component) {
+  return {
+      frame.data[component.plane] + component.offset,
+      frame.linesize[component.plane], component.step,
+      component.depth + component.shift};
+}
+
+/// `Step` in samples, known to the compiler so that it can use vectors.
+template <typename Sample, int Step>
+void copyRows(
+    const Samples<const uint8_t>& from, const Samples<uint8_t>& to, int width,
+    int height) {
+  const int shift = from.bits - to.bits;
+  for (int y = 0; y < height; ++y) {
+    const auto* source = reinterpret_cast<const Sample*>(
+        from.data + static_cast<ptrdiff_t>(y) * from.stride);
+    auto* target = reinterpret_cast<Sample*>(
+        to.data + static_cast<ptrdiff_t>(y) * to.stride);
+    for (int x = 0; x < width; ++x) target[x] = source[x * Step] >> shift;
+  }
+}
+
+template <typename Sample>
+void copySamples(
+    const Samples<const uint8_t>& from, const Samples<uint8_t>& to, int width,
+    int height) {
+  const bool paired = from.step == 2 * sizeof(Sample);
+  (paired ? copyRows<Sample, 2> : copyRows<Sample, 1>)(from, to, width, height);
+}
+
+/// Whether `planar` holds the same samples as `format`, one plane for each
+/// component. Where `format` has 16 bits, lower ones may be padding.
+bool correspond(
+    const AVPixFmtDescriptor& format, const AVPixFmtDescriptor& planar) {
+  const auto isYuv = [](const AVPixFmtDescriptor& layout) {
+    const uint64_t other = AV_PIX_FMT_FLAG_BE | AV_PIX_FMT_FLAG_RGB |
+                           AV_PIX_FMT_FLAG_HWACCEL | AV_PIX_FMT_FLAG_BITSTREAM;
+    return layout.nb_components == 3 && (layout.flags & other) == 0;
+  };
+  const auto pairsChroma = [](const AVPixFmtDescriptor& layout) {
+    return layout.comp[0].plane == 0 && layout.comp[1].plane == 1 &&
+           layout.comp[2].plane == 1 &&
+           layout.comp[1].step == 2 * layout.comp[0].step;
+  };
+  const int depth = format.comp[0].depth;
+  const int wanted = planar.comp[0].depth;
+  return isYuv(format) && isYuv(planar) && pairsChroma(format) &&
+         planar.comp[1].plane == 1 && planar.comp[2].plane == 2 &&
+         planar.comp[0].shift == 0 &&
+         format.log2_chroma_w == planar.log2_chroma_w &&
+         format.log2_chroma_h == planar.log2_chroma_h &&
+         (depth == wanted || (depth == 16 && wanted > 8));
+}
+
+}  // namespace
+
+int DeviceCalls::create(AVBufferRef** device, AVHWDeviceType type) {
+  return av_hwdevice_ctx_create(device, type, nullptr, nullptr, 0);
+}
+
+std::optional<DeviceDecoder> DeviceCalls::decoderFor(
+    AVCodecID id, AVHWDeviceType type) {
+  void* position = nullptr;
+  const AVCodec* codec = nullptr;
+  while ((codec = av_codec_iterate(&position)) != nullptr) {
+    if (codec->id != id || av_codec_is_decoder(codec) == 0) continue;
+    const AVPixelFormat surface = surfaceOf(*codec, type);
+    if (surface != AV_PIX_FMT_NONE) return DeviceDecoder{codec, surface};
+  }
+  return std::nullopt;
+}
+
+AVPixelFormat DeviceCalls::choose(
+    const AVPixelFormat* offered, AVPixelFormat surface) const {
+  for (; *offered != AV_PIX_FMT_NONE; ++offered) {
+    if (*offered == surface) return surface;
+  }
+  // Not what else is offered: that would be software with one thread.
+  return AV_PIX_FMT_NONE;
+}
+
+void DeviceCalls::prepare(AVCodecContext& /*context*/) const {}
+
+int DeviceCalls::receive(AVCodecContext& context, AVFrame& frame) {
+  return avcodec_receive_frame(&context, &frame);
+}
+
+int DeviceCalls::transfer(AVFrame& target, const AVFrame& surface) {
+  return av_hwframe_transfer_data(&target, &surface, 0);
+}
+
+HardwareDevice::HardwareDevice(
+    std::string type, AVCodecID codec, std::unique_ptr<DeviceCalls> calls)
+    : type_(std::move(type)), calls_(std::move(calls)) {
+  const LogCapture log;
+  try {
+    open(codec);
+  } catch (const Error& error) {
+    fail(error.what());
+  }
+}
+
+void HardwareDevice::open(AVCodecID codec) {
+  const AVHWDeviceType type = av_hwdevice_find_type_by_name(type_.c_str());
+  if (!isBuiltIn(type)) {
+    throw Error(ErrorCode::kUnsupported, "this FFmpeg was built without it");
+  }
+  const std::optional<DeviceDecoder> decoder = calls_->decoderFor(codec, type);
+  if (!decoder) {
+    throw Error(
+        ErrorCode::kUnsupported, std::string("this FFmpeg decodes no ") +
+                                     avcodec_get_name(codec) + " on it");
+  }
+  decoder_ = *decoder;
+  AVBufferRef* context = nullptr;
+  check(calls_->create(&context, type), "av_hwdevice_ctx_create");
+  context_.reset(context);
+}
+
+void HardwareDevice::fail(const std::string& reason) {
+  failure_ = type_ + ": " + reason;
+  context_.reset();
+  surface_.unref();
+}
+
+void HardwareDevice::attach(AVCodecContext& context) {
+  context.hw_device_ctx = av_buffer_ref(context_.get());
+  checkAlloc(context.hw_device_ctx, "av_buffer_ref");
+  context.get_format = chooseFormat;
+  context.opaque = this;
+  // The device is what works in parallel; frame threads would only hold more
+  // of its surfaces.
+  context.thread_count = 1;
+  // The one that is on its way to memory.
+  context.extra_hw_frames = 1;
+  calls_->prepare(context);
+}
+
+AVPixelFormat HardwareDevice::chooseFormat(
+    AVCodecContext* context, const AVPixelFormat* offered) {
+  const auto* self = static_cast<const HardwareDevice*>(context->opaque);
+  return self->calls_->choose(offered, self->decoder_.surface);
+}
+
+int HardwareDevice::receive(AVCodecContext& context, Frame& frame) {
+  const int result = calls_->receive(context, *surface_);
+  if (result == AVERROR(EAGAIN) || result == AVERROR_EOF) return result;
+  check(result, "avcodec_receive_frame");
+  if (surface_->hw_frames_ctx == nullptr) {
+    // Decoders that wrap a driver may give frames in memory on their own.
+    std::swap(frame, surface_);
+  } else {
+    download(context, frame);
+  }
+  surface_.unref();
+  return result;
+}
+
+void HardwareDevice::download(const AVCodecContext& context, Frame& frame) {
+  frame.unref();
+  check(calls_->transfer(*frame, *surface_), "av_hwframe_transfer_data");
+  check(
+      av_frame_copy_props(frame.get(), surface_.get()), "av_frame_copy_props");
+  // On a surface only the right and lower edge could be cropped.
+  check(av_frame_apply_cropping(frame.get(), 0), "av_frame_apply_cropping");
+  makePlanar(frame, context.sw_pix_fmt);
+}
+
+bool makePlanar(Frame& frame, AVPixelFormat planar) {
+  const AVPixFmtDescriptor* from =
+      av_pix_fmt_desc_get(static_cast<AVPixelFormat>(frame->format));
+  const AVPixFmtDescriptor* to = av_pix_fmt_desc_get(planar);
+  if (frame->format == planar || from == nullptr || to == nullptr ||
+      !correspond(*from, *to)) {
+    return false;
+  }
+  Frame target;
+  target->format = planar;
+  target->width = frame->width;
+  target->height = frame->height;
+  check(av_frame_get_buffer(target.get(), 0), "av_frame_get_buffer");
+  check(av_frame_copy_props(target.get(), frame.get()), "av_frame_copy_props");
+  for (int i = 0; i < 3; ++i) {
+    const bool chroma = i > 0;
+    const int width =
+        AV_CEIL_RSHIFT(frame->width, chroma ? to->log2_chroma_w : 0);
+    const int height =
+        AV_CEIL_RSHIFT(frame->height, chroma ? to->log2_chroma_h : 0);
+    const auto copy =
+        to->comp[i].depth > 8 ? copySamples<uint16_t> : copySamples<uint8_t>;
+    copy(
+        samplesOf<const uint8_t>(*frame, from->comp[i]),
+        samplesOf<uint8_t>(*target, to->comp[i]), width, height);
+  }
+  std::swap(frame, target);
+  return true;
+}
+
+}  // namespace rushes

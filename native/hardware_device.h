@@ -1,0 +1,94 @@
+#pragma once
+
+extern "C" {
+#include <libavutil/hwcontext.h>
+}
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "av.h"
+
+namespace rushes {
+
+/// A decoder, and the pixel format of its frames that lie on a device.
+struct DeviceDecoder {
+  const AVCodec* codec = nullptr;
+  AVPixelFormat surface = AV_PIX_FMT_NONE;
+};
+
+/// The calls into FFmpeg at which a device can fail. These are the real ones;
+/// SimulatedDevice puts others in their place, below everything of ours.
+/// Thread-safety: as HardwareDevice, which owns it.
+class DeviceCalls {
+ public:
+  virtual ~DeviceCalls() = default;
+
+  /// av_hwdevice_ctx_create.
+  virtual int create(AVBufferRef** device, AVHWDeviceType type);
+  /// The first decoder of `id` that works on such a device, if any.
+  virtual std::optional<DeviceDecoder> decoderFor(
+      AVCodecID id, AVHWDeviceType type);
+  /// AVCodecContext::get_format: the surface format, if it is offered, else
+  /// AV_PIX_FMT_NONE.
+  virtual AVPixelFormat choose(
+      const AVPixelFormat* offered, AVPixelFormat surface) const;
+  /// Of the decoder, before avcodec_open2.
+  virtual void prepare(AVCodecContext& context) const;
+  /// avcodec_receive_frame.
+  virtual int receive(AVCodecContext& context, AVFrame& frame);
+  /// av_hwframe_transfer_data.
+  virtual int transfer(AVFrame& target, const AVFrame& surface);
+};
+
+/// A device on which codecs decode, until it fails: then codecs decode in
+/// software, and it says why. Frames on it are brought to memory at once, so
+/// that no surface is held longer than that takes.
+/// Owns the AVHWDeviceContext, to which codecs and frames hold references of
+/// their own. Thread-safety: one thread at a time.
+class HardwareDevice {
+ public:
+  /// Opens a device of `type` (FFmpeg's name) for streams of `codec`; where
+  /// that is impossible, it has failed from the beginning.
+  HardwareDevice(
+      std::string type, AVCodecID codec, std::unique_ptr<DeviceCalls> calls);
+
+  const std::string& type() const noexcept { return type_; }
+  /// Why it is not used any more.
+  const std::optional<std::string>& failure() const noexcept {
+    return failure_;
+  }
+  /// It is not used any more. The device is freed with the last that needs it.
+  void fail(const std::string& reason);
+
+  const AVCodec& decoder() const noexcept { return *decoder_.codec; }
+  /// Makes `context`, of `decoder()` and not yet open, decode on this device,
+  /// which has to outlive it.
+  void attach(AVCodecContext& context);
+
+  /// avcodec_receive_frame with the frame in memory, in the layout that the
+  /// software decoder would give it. Negative where that gives a code that is
+  /// no failure (EAGAIN, EOF); throws for failures.
+  int receive(AVCodecContext& context, Frame& frame);
+
+ private:
+  void open(AVCodecID codec);
+  void download(const AVCodecContext& context, Frame& frame);
+  static AVPixelFormat chooseFormat(
+      AVCodecContext* context, const AVPixelFormat* offered);
+
+  std::string type_;
+  std::unique_ptr<DeviceCalls> calls_;
+  BufferPtr context_;
+  DeviceDecoder decoder_;
+  std::optional<std::string> failure_;
+  Frame surface_;
+};
+
+/// Turns `frame`, whose chroma samples lie in pairs (NV12, P010 …), into the
+/// planar layout `planar` of the same samples; false, and nothing done, if
+/// these do not correspond.
+bool makePlanar(Frame& frame, AVPixelFormat planar);
+
+}  // namespace rushes

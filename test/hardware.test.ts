@@ -1,0 +1,275 @@
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import {
+  fasterHardware,
+  type HardwareVerdict,
+  storedVerdicts,
+  storeVerdict,
+} from '../src/hardware-verdicts.ts';
+import {
+  analyze,
+  type DecodePath,
+  type Frame,
+  type HardwareChoice,
+  MediaError,
+  openVideo,
+  probe,
+} from '../src/index.ts';
+import { loadAddon, type NativeSimulation } from '../src/native.ts';
+import { CLIPS, clip, facts, type GoodClip, testOf } from './helpers/clips.ts';
+import { type Digest, digest, digests, expectSameList } from './helpers/frames.ts';
+import { mediaFile, mediaTest } from './helpers/media.ts';
+
+/** Every device from now on; frames lie in memory where `surfaces` is 0, and the device need not work here. */
+function simulate(plan: Partial<NativeSimulation>): void {
+  const nowhere = { failsToOpen: false, failsAtFrame: -1, failsAtTransfer: -1 };
+  loadAddon().simulateHardware({ ...nowhere, surfaces: 0, ...plan });
+}
+
+afterEach(() => loadAddon().simulateHardware(null));
+
+/** A type that this FFmpeg knows. */
+const TYPE = 'vulkan';
+
+interface Decoded {
+  readonly frames: Digest[];
+  readonly path: DecodePath;
+  /** What ended it, or was skipped. */
+  readonly errors: string[];
+}
+
+/** The first frames as they are decoded, stepping over damage. */
+async function decode(
+  source: string,
+  hardware: HardwareChoice,
+  limit = Number.POSITIVE_INFINITY,
+): Promise<Decoded> {
+  await using video = await openVideo(source, {
+    pixelFormat: 'native',
+    onDecodeError: 'skip',
+    threads: 2,
+    hardware,
+  });
+  const frames: Digest[] = [];
+  const errors: string[] = [];
+  try {
+    for await (const frame of video.frames()) {
+      frames.push(digest(frame));
+      if (frames.length >= limit) break;
+    }
+  } catch (error) {
+    if (!(error instanceof MediaError)) throw error;
+    errors.push(error.message);
+  }
+  errors.push(...video.errors.map(({ message }) => message));
+  return { frames, path: video.decodePath, errors };
+}
+
+describe('hardware', () => {
+  const name = 'h264-bframes-audio.mp4';
+
+  test('is a device type, auto or none', async () => {
+    await expect(openVideo(clip(name), { hardware: 'gpu' as 'cuda' })).rejects.toThrow(
+      new TypeError(
+        "hardware must be one of 'auto', 'none', 'videotoolbox', 'cuda', 'vaapi', 'qsv', 'd3d11va', 'd3d12va', 'dxva2', " +
+          "'vulkan', 'vdpau', 'drm', 'mediacodec', 'opencl', 'amf', got 'gpu'",
+      ),
+    );
+  });
+
+  testOf(name)('is not used unless a measurement speaks for it', async () => {
+    for (const hardware of [undefined, 'auto', 'none'] as const) {
+      await using video = await openVideo(clip(name), { hardware });
+      expect(video.decodePath).toMatchObject({ hardware: null, fallbackReason: null });
+    }
+  });
+
+  testOf(name)('that does not work here gives way to software and says so', async () => {
+    const wanted = await decode(clip(name), 'none');
+    for (const hardware of ['videotoolbox', 'cuda', 'vaapi', 'opencl'] as const) {
+      const got = await decode(clip(name), hardware);
+      expectSameList(got.frames, wanted.frames);
+      if (got.path.hardware === hardware) continue; // it does work here
+      expect(got.path).toMatchObject({
+        ...wanted.path,
+        fallbackReason: expect.anything(),
+      });
+      expect(got.path.fallbackReason).toMatch(new RegExp(`^${hardware}: .`));
+    }
+  });
+});
+
+describe('a device that fails in mid-stream', () => {
+  const name = 'keyframes.mp4';
+
+  testOf(name)('shows in the decode path from then on, in every iteration', async () => {
+    simulate({ failsAtFrame: 30 });
+    await using video = await openVideo(clip(name), { hardware: TYPE, threads: 2 });
+    expect(video.decodePath).toMatchObject({ hardware: TYPE, fallbackReason: null });
+    expect(video.decodePath.threads).toBe(1);
+    const wanted = await decode(clip(name), 'none');
+    const frames = await digests(video.frames());
+    expect(frames.map(({ pts }) => pts)).toEqual(wanted.frames.map(({ pts }) => pts));
+    const after = video.decodePath;
+    expect(after).toMatchObject({ hardware: null, threads: 2, threadType: 'frame' });
+    expect(after.fallbackReason).toMatch(`${TYPE}: avcodec_receive_frame: `);
+    // Iterations that overlap have decoders of their own; none tries the device again.
+    const both = await Promise.all([digests(video.frames()), digests(video.frames())]);
+    for (const again of both) expectSameList(again, frames);
+    expect(video.decodePath).toEqual(after);
+  });
+
+  testOf(name)('changes no random access, batch, range or key frame', async () => {
+    const read = async (hardware: HardwareChoice) => {
+      await using video = await openVideo(clip(name), { hardware, width: 48 });
+      const all: Frame[] = await video.framesAt([3.9, 0.2, 2.1, { index: -1 }, 0.2]);
+      for await (const frame of video.frames({ start: 1.3, end: 3.1 })) all.push(frame);
+      for await (const frame of video.frames({ keyFrames: true })) all.push(frame);
+      for await (const batch of video.batches({ every: 0.3 })) all.push(...batch);
+      return { frames: all.map(digest), path: video.decodePath };
+    };
+    const wanted = await read('none');
+    for (const failsAtFrame of [-1, 0, 1, 2, 5, 13, 40, 77]) {
+      simulate({ failsAtFrame });
+      const got = await read(TYPE);
+      expectSameList(got.frames, wanted.frames);
+      expect(got.path.hardware).toBe(failsAtFrame < 0 ? TYPE : null);
+    }
+  });
+
+  testOf('cuts.mp4')('changes no analysis but for its decode path', async () => {
+    const { decodePath: software, ...wanted } = await analyze(clip('cuts.mp4'));
+    simulate({ failsAtFrame: 100 });
+    const { decodePath, ...got } = await analyze(clip('cuts.mp4'), { hardware: TYPE });
+    expect(got).toEqual(wanted);
+    expect(decodePath).toEqual({ ...software, fallbackReason: expect.any(String) });
+  });
+
+  test('loses no frame of any clip', async () => {
+    for (const each of Object.keys(CLIPS) as GoodClip[]) {
+      const wanted = await decode(clip(each), 'none');
+      for (const failsAtFrame of [0, Math.floor(facts(each).frames / 2)]) {
+        simulate({ failsAtFrame });
+        const got = await decode(clip(each), TYPE);
+        expectSameList(got.frames, wanted.frames);
+        expect(got.path.hardware, each).toBeNull();
+      }
+    }
+  });
+
+  for (const folder of ['media', 'broken']) {
+    mediaTest(
+      `loses no frame of the real clips in ${folder}/, and repeats none`,
+      async () => {
+        for (const file of await readdir(mediaFile(folder))) {
+          const path = mediaFile(join(folder, file));
+          // Most of what large pictures cost is decoding them: a few will do.
+          const info = await probe(path).catch(() => undefined);
+          if (info === undefined || statSync(path).isDirectory()) continue;
+          const frames = Math.min(32, 10e6 / (info.width * info.height));
+          const limit = Math.max(6, Math.floor(frames));
+          const wanted = await decode(path, 'none', limit);
+          simulate({ failsAtFrame: Math.floor(wanted.frames.length * 0.7) });
+          const got = await decode(path, TYPE, limit);
+          // What stands in for damaged parts depends on what was decoded before.
+          const shown = ({ pts, md5 }: Digest) =>
+            folder === 'broken' ? { file, pts } : { file, pts, md5 };
+          expectSameList(got.frames.map(shown), wanted.frames.map(shown));
+          // How often one damaged place is reported depends on frame threads.
+          const damaged = wanted.errors.length > 0;
+          expect({ file, damaged: got.errors.length > 0 }).toEqual({ file, damaged });
+        }
+      },
+      300_000,
+    );
+  }
+});
+
+/** Whether a Vulkan device can hold frames here. In CI it must: the set-up installs Mesa's, which needs no graphics card. */
+async function vulkanWorks(): Promise<boolean> {
+  simulate({ surfaces: 4 });
+  const { path } = await decode(clip('upright.mp4'), 'vulkan', 1);
+  return path.hardware === 'vulkan';
+}
+
+describe('surfaces of a real device', () => {
+  testOf('ten-bit.mp4')(
+    'come to memory as software would have made them',
+    async (context) => {
+      if (!(await vulkanWorks())) {
+        if (process.env.CI) throw new Error('there is no Vulkan device');
+        context.skip('there is no Vulkan device');
+      }
+      for (const name of [
+        'h264-bframes-audio.mp4',
+        'ten-bit.mp4',
+        'odd-size.mp4',
+      ] as const) {
+        // FFmpeg's Vulkan holds two surfaces itself: we hold one at a time.
+        simulate({ surfaces: 3 });
+        const got = await decode(clip(name), 'vulkan');
+        const wanted = await decode(clip(name), 'none');
+        expectSameList(got.frames, wanted.frames);
+        expect(got.path).toMatchObject({ hardware: 'vulkan', fallbackReason: null });
+      }
+    },
+  );
+});
+
+describe("hardware: 'auto'", () => {
+  let directory: string;
+  const before = process.env.RUSHES_CACHE_DIR;
+
+  beforeAll(() => {
+    directory = mkdtempSync(join(tmpdir(), 'rushes-verdicts-'));
+    process.env.RUSHES_CACHE_DIR = directory;
+  });
+  afterAll(() => {
+    if (before === undefined) delete process.env.RUSHES_CACHE_DIR;
+    else process.env.RUSHES_CACHE_DIR = before;
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  const verdict: HardwareVerdict = {
+    codec: 'h264',
+    pixelFormat: 'yuv420p',
+    width: 128,
+    height: 96,
+    hardware: TYPE,
+    framesPerSecond: { software: 100, [TYPE]: 200 },
+    measuredAt: '2026-01-01T00:00:00.000Z',
+  };
+
+  testOf('h264-bframes-audio.mp4')(
+    'uses the device that was measured faster',
+    async () => {
+      simulate({});
+      const pathOf = async (name: GoodClip) => {
+        await using video = await openVideo(clip(name));
+        return video.decodePath.hardware;
+      };
+      expect(await pathOf('h264-bframes-audio.mp4')).toBeNull();
+      await storeVerdict(verdict);
+      expect(await pathOf('h264-bframes-audio.mp4')).toBe(TYPE);
+      expect(await pathOf('keyframes.mp4')).toBe(TYPE); // half the pixels
+      expect(await pathOf('ten-bit.mp4')).toBeNull(); // another pixel format
+      expect(await pathOf('vp9.webm')).toBeNull(); // another codec
+      await storeVerdict({ ...verdict, hardware: null });
+      expect(await pathOf('h264-bframes-audio.mp4')).toBeNull();
+      expect(await storedVerdicts()).toHaveLength(1);
+    },
+  );
+
+  test('counts half to twice as many pixels as about the same size', async () => {
+    await storeVerdict(verdict);
+    const at = (width: number, height: number) =>
+      fasterHardware({ codec: 'h264', pixelFormat: 'yuv420p', width, height });
+    expect(await at(128, 48)).toBe(TYPE);
+    expect(await at(128, 192)).toBe(TYPE);
+    expect(await at(128, 46)).toBeNull();
+    expect(await at(128, 194)).toBeNull();
+  });
+});

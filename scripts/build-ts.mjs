@@ -5,6 +5,7 @@
 //   index.mjs      the same library for ESM: the names of cjs/index.js and nothing else,
 //                  so that a MediaError is the same class however it was loaded
 //   cli.mjs        the command line, which imports index.mjs
+//   benchmark.mjs  what runs one decode path of a benchmark, which does so, too
 //   report/        script and style of the page that `rushes report` writes, uPlot inside
 //   *.d.ts         the types, and in cjs/ the same again for CommonJS
 import {
@@ -39,20 +40,21 @@ function bundle(options) {
   });
 }
 
-/** The command line and the library are two files that share the library's code. */
-const libraryStaysOutside = {
+/** What runs by itself shares the library's code with it. @param {string[]} own where its own files are */
+const libraryStaysOutside = (...own) => ({
   name: 'library-stays-outside',
   setup(build) {
     build.onResolve({ filter: /^\.\.?\// }, ({ path, resolveDir }) => {
       const file = resolve(resolveDir, path);
       if (file === library) return { path: './index.mjs', external: true };
-      if (file.startsWith(cliFolder) || file.endsWith('.json')) return undefined;
+      const isOwn = own.some((folder) => file.startsWith(folder));
+      if (isOwn || file.endsWith('.json')) return undefined;
       return {
-        errors: [{ text: `${path}: src/cli uses the library through ../index.ts only` }],
+        errors: [{ text: `${path}: the library is used through ../index.ts only` }],
       };
     });
   },
-};
+});
 
 async function buildCommonJs(dist) {
   const outfile = join(dist, 'cjs', 'index.js');
@@ -84,9 +86,19 @@ async function buildCli(dist) {
     entryPoints: [join(cliFolder, 'main.ts')],
     outfile,
     format: 'esm',
-    plugins: [libraryStaysOutside],
+    plugins: [libraryStaysOutside(cliFolder)],
   });
   await chmod(outfile, 0o755);
+}
+
+async function buildBenchmark(dist) {
+  const folder = join(root, 'src', 'benchmark') + sep;
+  await bundle({
+    entryPoints: [join(folder, 'process.ts')],
+    outfile: join(dist, 'benchmark.mjs'),
+    format: 'esm',
+    plugins: [libraryStaysOutside(folder, join(root, 'src', 'wire.ts'))],
+  });
 }
 
 /** For browsers; nothing of it is loaded by Node. */
@@ -145,6 +157,7 @@ await main(async () => {
 
   await wrapForEsm(fresh, await buildCommonJs(fresh));
   await buildCli(fresh);
+  await buildBenchmark(fresh);
   await buildReportPage(fresh);
   await writeDeclarations(fresh);
 

@@ -87,6 +87,7 @@ const steps = [
       'dist/cjs/beamcoder-process.js',
       'dist/index.mjs',
       'dist/cli.mjs',
+      'dist/benchmark.mjs',
       'dist/report/page.js',
       'dist/index.d.ts',
     ],

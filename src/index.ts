@@ -16,6 +16,14 @@ export {
 } from './analysis-cache.ts';
 export { type AnalyzeOptions, type AnalyzeProgress, analyze } from './analyze.ts';
 export type { AnalysisRequest } from './analyze-options.ts';
+export type { BackendChoice } from './backend/backend.ts';
+export {
+  type BenchmarkOptions,
+  type BenchmarkProgress,
+  benchmarkDecodePaths,
+  type DecodeBenchmark,
+  type DecodePathResult,
+} from './benchmark/decode-benchmark.ts';
 export {
   type Clip,
   type ClipOptions,

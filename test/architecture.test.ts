@@ -16,6 +16,7 @@ const LAYERS: readonly (readonly string[])[] = [
     'measures',
     'abort',
     'cache/directory',
+    'wire',
     'node-gyp-build.d',
   ],
   ['geometry', 'detectors/'],
@@ -30,11 +31,13 @@ const LAYERS: readonly (readonly string[])[] = [
   ['contact-sheet'],
   ['memory-monitor', 'memory-sources', 'analysis-cache', 'cache/'],
   ['analyze'],
-  ['hardware', 'parameters', 'decode-benchmark', 'exports/', 'clips'],
+  ['hardware', 'parameters', 'benchmark/job', 'exports/', 'clips'],
+  ['benchmark/decode-benchmark'],
   ['find-videos', 'memory-gate', 'import-options'],
   ['import-job'],
   ['importer'],
   ['index'],
+  ['benchmark/process'],
   ['cli/'],
 ];
 

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { analyzeCommand } from './analyze.ts';
+import { benchCommand } from './bench.ts';
 import { cacheCommand } from './cache.ts';
 import { type Command, type Context, EXIT, Stopped, UsageError } from './command.ts';
 import { failureLine, toFailure } from './failure.ts';
@@ -22,6 +23,7 @@ const COMMANDS: readonly Command[] = [
   cacheCommand,
   sheetCommand,
   reportCommand,
+  benchCommand,
 ];
 
 const HELP = `Usage: rushes COMMAND [options] FILE…

@@ -4,6 +4,7 @@
  */
 import { createRequire } from 'node:module';
 import { Socket } from 'node:net';
+import { MessageReader, sendMessage } from '../../wire.ts';
 import { ProcessDecoder, toNative } from './decoder.ts';
 import { Failure } from './failure.ts';
 import { Gate } from './gate.ts';
@@ -12,7 +13,6 @@ import { FfmpegLog } from './log.ts';
 import type { Beamcoder } from './package.ts';
 import { PacketIndex } from './packet-index.ts';
 import type { CallName, Calls, Request, Response } from './protocol.ts';
-import { MessageReader, sendMessage } from './wire.ts';
 
 const socket = new Socket({ fd: 3 });
 const interrupt = new Interrupt();

@@ -25,9 +25,9 @@ import {
   type NativeRead,
   type NativeSelection,
 } from '../../native.ts';
+import { MessageReader, sendMessage } from '../../wire.ts';
 import type { CallName, Calls, Request, Response } from './protocol.ts';
 import { isSpool, SpooledBytes, SpooledStream } from './spool.ts';
-import { MessageReader, sendMessage } from './wire.ts';
 
 /** The bundle that runs in the process, seen from `src/backend/beamcoder/` and, after bundling, from `dist/cjs/`. */
 const PROCESS_FILE = import.meta.dirname.endsWith('cjs')

@@ -1,0 +1,166 @@
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { afterEach, describe, expect, test } from 'vitest';
+import {
+  type BenchmarkProgress,
+  benchmarkDecodePaths,
+  type DecodePathResult,
+} from '../src/index.ts';
+import { hasBeamcoder } from './helpers/beamcoder.ts';
+import { CLEAN, rushes } from './helpers/child.ts';
+import { clip, testOf } from './helpers/clips.ts';
+import { ffmpegTest } from './helpers/ffmpeg.ts';
+
+const CLIP = 'cuts.mp4';
+const SMALL = { frames: 20, rounds: 1, width: 80 } as const;
+const FFMPEG = 'ffmpeg over a pipe';
+const { PATH } = process.env;
+const folders: string[] = [];
+
+afterEach(() => {
+  process.env.PATH = PATH;
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
+});
+
+/** Puts a program named ffmpeg before the real one. */
+function replaceFfmpeg(script: string): void {
+  const folder = mkdtempSync(join(tmpdir(), 'rushes-bin-'));
+  folders.push(folder);
+  const file = join(folder, 'ffmpeg');
+  writeFileSync(file, `#!/bin/sh\n[ "$1" = -version ] && exit 0\n${script}\n`);
+  chmodSync(file, 0o755);
+  process.env.PATH = folder + delimiter + PATH;
+}
+
+function find(paths: readonly DecodePathResult[], name: string): DecodePathResult {
+  return paths.find((path) => path.name === name) as DecodePathResult;
+}
+
+describe('a benchmark of decode paths', () => {
+  ffmpegTest('runs each one that is here and brings the same frames', async () => {
+    const progress: BenchmarkProgress[] = [];
+    const result = await benchmarkDecodePaths(clip(CLIP), {
+      ...SMALL,
+      onProgress: (now) => progress.push(now),
+    });
+    expect(result).toMatchObject({
+      source: clip(CLIP),
+      video: { codec: 'h264', pixelFormat: 'yuv420p', width: 160, height: 90 },
+      output: { width: 80, height: 45, pixelFormat: 'rgb24' },
+      machine: { cores: availableParallelism(), node: process.versions.node },
+      ...{ frames: 20, rounds: 1 },
+    });
+    expect(JSON.parse(JSON.stringify(result))).toEqual(result);
+    const { paths } = result;
+    const names = paths.map(({ name }) => name);
+    expect(names[0]).toBe('software, 1 thread');
+    expect(names.at(-1)).toBe(FFMPEG);
+    expect(names.includes('beamcoder')).toBe(hasBeamcoder);
+    const working = paths.filter(({ unusable }) => unusable === null);
+    expect(working.length).toBeGreaterThanOrEqual(hasBeamcoder ? 3 : 2);
+    for (const path of working) {
+      const { name, framesPerSecond, cpuPerFrame, peakMemory, firstFrame } = path;
+      expect(framesPerSecond, name).toBeGreaterThan(0);
+      // The first frame is part of the time for all.
+      expect(firstFrame, name).toBeLessThan(20 / (framesPerSecond as number));
+      expect(path.identical || (path.psnr as number) >= 38, name).toBe(true);
+      if (process.platform !== 'linux' && path.kind !== 'software') continue;
+      expect(cpuPerFrame, name).toBeGreaterThan(0);
+      // No Node is smaller.
+      expect(peakMemory, name).toBeGreaterThan(20e6);
+    }
+    expect(find(paths, 'software, 1 thread').speed).toBe(1);
+    const most = Math.max(...working.map((path) => path.framesPerSecond as number));
+    expect(find(paths, result.fastest).framesPerSecond).toBe(most);
+
+    const fractions = progress.map(({ fraction }) => fraction);
+    expect(fractions).toEqual([...fractions].sort((a, b) => a - b));
+    expect(progress.length).toBe(paths.length + working.length);
+  });
+
+  testOf(CLIP)('counts no path whose frames are others', async () => {
+    replaceFfmpeg('exec head -c 1000000 /dev/zero');
+    const { paths } = await benchmarkDecodePaths(clip(CLIP), SMALL);
+    expect(find(paths, FFMPEG)).toMatchObject({
+      unusable: expect.stringMatching(/^its frames are not software's: \d+\.\d dB$/),
+      ...{ identical: false, framesPerSecond: null, speed: null },
+    });
+  });
+
+  testOf(CLIP)(
+    'counts no path that brings too few frames, or fails, and says why',
+    async () => {
+      replaceFfmpeg('exit 0');
+      const none = await benchmarkDecodePaths(clip(CLIP), SMALL);
+      expect(find(none.paths, FFMPEG).unusable).toBe(
+        '0 frames came where software gives 12',
+      );
+      replaceFfmpeg('echo "no such luck" >&2; exit 3');
+      const failed = await benchmarkDecodePaths(clip(CLIP), SMALL);
+      expect(find(failed.paths, FFMPEG).unusable).toBe('no such luck');
+    },
+  );
+
+  testOf(CLIP)('measures so many seconds, and ends when told to', async () => {
+    const controller = new AbortController();
+    const reason = new Error('enough');
+    const stages: string[] = [];
+    const benchmark = benchmarkDecodePaths(clip(CLIP), {
+      ...{ seconds: 0.4, rounds: 2, signal: controller.signal },
+      onProgress: ({ stage }) => {
+        stages.push(stage);
+        if (stage === 'measure') controller.abort(reason);
+      },
+    });
+    await expect(benchmark).rejects.toBe(reason);
+    expect(stages.at(-1)).toBe('measure');
+  });
+
+  test('refuses mistakes before any work, and files with their codes', async () => {
+    const path = clip(CLIP);
+    await expect(benchmarkDecodePaths(path, { frames: 1, seconds: 1 })).rejects.toThrow(
+      'frames and seconds cannot be combined',
+    );
+    await expect(benchmarkDecodePaths(path, { rounds: 0 })).rejects.toThrow(RangeError);
+    const bytes = new Uint8Array() as unknown as string;
+    await expect(benchmarkDecodePaths(bytes)).rejects.toThrow(TypeError);
+    await expect(benchmarkDecodePaths('/nowhere.mp4')).rejects.toMatchObject({
+      code: 'ERR_NOT_FOUND',
+    });
+  });
+});
+
+describe('rushes bench', () => {
+  ffmpegTest('prints a table for people, and the same as JSON', async () => {
+    const args = [
+      'bench',
+      '--frames',
+      '10',
+      '--rounds',
+      '1',
+      '--width',
+      '80',
+      clip(CLIP),
+    ];
+    const { stdout, ...rest } = await rushes(args);
+    expect(rest).toEqual(CLEAN);
+    expect(stdout).toMatch(/frames\/s +x +CPU ms\/frame +peak memory +first frame/);
+    expect(stdout).toMatch(/\nsoftware, 1 thread +[\d.]+ +1\.00 /);
+    expect(stdout).toMatch(/\nffmpeg over a pipe +[\d.]+ +[\d.]+ /);
+    expect(stdout).toMatch(/Fastest: /);
+    const json = await rushes(['bench', '--json', ...args.slice(1)]);
+    expect(JSON.parse(json.stdout)).toMatchObject({ frames: 10, rounds: 1 });
+  });
+
+  test('says which argument is wrong, and fails for a file that is missing', async () => {
+    const wrong = await rushes(['bench', '--frames', 'many', clip(CLIP)]);
+    expect(wrong).toMatchObject({ code: 2, stdout: '' });
+    expect(wrong.stderr).toMatch(
+      /--frames wants a whole number, 1 to 1000000, got 'many'/,
+    );
+    const missing = await rushes(['bench', '/nowhere.mp4']);
+    expect(missing).toMatchObject({ code: 1, stdout: '' });
+    expect(missing.stderr).toMatch(/nowhere\.mp4/);
+  });
+});

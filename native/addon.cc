@@ -674,6 +674,14 @@ void measureFrames(const Napi::CallbackInfo& info) {
   }
 }
 
+Napi::Value hardwareDevices(const Napi::CallbackInfo& info) {
+  return toJs(info.Env(), builtInDevices());
+}
+
+Napi::Value whyDeviceFails(const Napi::CallbackInfo& info) {
+  return toJs(info.Env(), whyNotOpen(info[0].As<Napi::String>().Utf8Value()));
+}
+
 /// For tests, on machines without a device that decodes.
 void simulateHardware(const Napi::CallbackInfo& info) {
   auto& addon = *info.Env().GetInstanceData<Addon>();
@@ -706,6 +714,8 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
       Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
         return toJs(info.Env(), nativeBytes());
       });
+  exports["hardwareDevices"] = Napi::Function::New(env, hardwareDevices);
+  exports["whyDeviceFails"] = Napi::Function::New(env, whyDeviceFails);
   exports["simulateHardware"] = Napi::Function::New(env, simulateHardware);
   exports["measureFrames"] = Napi::Function::New(env, measureFrames);
   return exports;

@@ -11,12 +11,12 @@ namespace rushes {
 
 namespace {
 
-bool isBuiltIn(AVHWDeviceType wanted) {
-  AVHWDeviceType type = AV_HWDEVICE_TYPE_NONE;
-  while ((type = av_hwdevice_iterate_types(type)) != AV_HWDEVICE_TYPE_NONE) {
-    if (type == wanted) return true;
+/// Of the built-in type with this name. Throws if there is none.
+AVHWDeviceType findType(const std::string& name) {
+  for (const std::string& each : builtInDevices()) {
+    if (each == name) return av_hwdevice_find_type_by_name(name.c_str());
   }
-  return false;
+  throw Error(ErrorCode::kUnsupported, "this FFmpeg was built without it");
 }
 
 /// The surface format of `codec` on devices of `type`.
@@ -147,10 +147,7 @@ HardwareDevice::HardwareDevice(
 }
 
 void HardwareDevice::open(AVCodecID codec) {
-  const AVHWDeviceType type = av_hwdevice_find_type_by_name(type_.c_str());
-  if (!isBuiltIn(type)) {
-    throw Error(ErrorCode::kUnsupported, "this FFmpeg was built without it");
-  }
+  const AVHWDeviceType type = findType(type_);
   const std::optional<DeviceDecoder> decoder = calls_->decoderFor(codec, type);
   if (!decoder) {
     throw Error(
@@ -210,6 +207,29 @@ void HardwareDevice::download(const AVCodecContext& context, Frame& frame) {
   // On a surface only the right and lower edge could be cropped.
   check(av_frame_apply_cropping(frame.get(), 0), "av_frame_apply_cropping");
   makePlanar(frame, context.sw_pix_fmt);
+}
+
+std::vector<std::string> builtInDevices() {
+  std::vector<std::string> names;
+  AVHWDeviceType type = AV_HWDEVICE_TYPE_NONE;
+  while ((type = av_hwdevice_iterate_types(type)) != AV_HWDEVICE_TYPE_NONE) {
+    names.emplace_back(av_hwdevice_get_type_name(type));
+  }
+  return names;
+}
+
+std::optional<std::string> whyNotOpen(const std::string& type) {
+  const LogCapture log;
+  try {
+    AVBufferRef* device = nullptr;
+    check(
+        DeviceCalls().create(&device, findType(type)),
+        "av_hwdevice_ctx_create");
+    const BufferPtr opened(device);
+    return std::nullopt;
+  } catch (const Error& error) {
+    return error.what();
+  }
 }
 
 bool makePlanar(Frame& frame, AVPixelFormat planar) {

@@ -7,6 +7,7 @@ extern "C" {
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "av.h"
 
@@ -85,6 +86,13 @@ class HardwareDevice {
   std::optional<std::string> failure_;
   Frame surface_;
 };
+
+/// FFmpeg's names of the device types that it was built with.
+std::vector<std::string> builtInDevices();
+
+/// Opens a device of `type` and closes it; why not, if that fails. Drivers may
+/// crash or hang.
+std::optional<std::string> whyNotOpen(const std::string& type);
 
 /// Turns `frame`, whose chroma samples lie in pairs (NV12, P010 …), into the
 /// planar layout `planar` of the same samples; false, and nothing done, if

@@ -5,11 +5,11 @@
  * assumed; a verdict counts for videos of the same codec and pixel format and of half to twice as many pixels, on the same machine with the
  * same FFmpeg.
  */
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { cpus, hostname, release } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { defaultDirectory } from './cache/directory.ts';
+import { defaultDirectory, writeJson } from './cache/directory.ts';
 import type { VideoInfo } from './info.ts';
+import { machineKey } from './machine.ts';
 import { loadAddon } from './native.ts';
 
 /** What a measurement came to. JSON-safe. */
@@ -45,11 +45,8 @@ export function verdictPath(directory = defaultDirectory()): string {
   return join(directory, 'decode-verdicts.json');
 }
 
-/** This machine with its FFmpeg, as far as that decides what is fast. Drivers come with the kernel or are part of it. */
-function machineKey(): string {
-  const { ffmpeg } = loadAddon().versions();
-  const model = cpus()[0]?.model ?? '';
-  return [hostname(), process.arch, model, release(), `FFmpeg ${ffmpeg}`].join(' | ');
+function thisMachine(): string {
+  return machineKey(loadAddon().versions().ffmpeg as string);
 }
 
 async function readVerdicts(path: string): Promise<VerdictFile> {
@@ -79,7 +76,7 @@ export async function storedVerdicts(
   directory?: string,
 ): Promise<readonly HardwareVerdict[]> {
   const { machines } = await readVerdicts(verdictPath(directory));
-  const own = machines[machineKey()];
+  const own = machines[thisMachine()];
   return Array.isArray(own) ? own : [];
 }
 
@@ -99,20 +96,12 @@ export async function storeVerdict(
 ): Promise<void> {
   const path = verdictPath(directory);
   const { machines } = await readVerdicts(path);
-  const others = (machines[machineKey()] ?? []).filter((old) => !isAbout(old, verdict));
+  const key = thisMachine();
+  const others = (machines[key] ?? []).filter((old) => !isAbout(old, verdict));
   const kept = [verdict, ...others].slice(0, MAX_VERDICTS);
   const file: VerdictFile = {
     schema: 1,
-    machines: { ...machines, [machineKey()]: kept },
+    machines: { ...machines, [key]: kept },
   };
-  await mkdir(directory, { recursive: true });
-  // Whoever reads sees the old file or the new one, never a half.
-  const temporary = `${path}.${process.pid}.tmp`;
-  try {
-    await writeFile(temporary, `${JSON.stringify(file, null, 2)}\n`);
-    await rename(temporary, path);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
+  await writeJson(path, file);
 }

@@ -56,6 +56,14 @@ export {
 export type { Frame, PixelFormat } from './frame.ts';
 export type { FrameAddress, FrameIndex } from './frame-index.ts';
 export type { Fit } from './geometry.ts';
+export {
+  type DetectOptions,
+  detectHardware,
+  type HardwareDevice,
+  type HardwareEncoder,
+  type HardwareReport,
+} from './hardware.ts';
+export type { HardwareDecode } from './hardware-probe.ts';
 export type {
   ImportActivity,
   ImportFailure,
@@ -74,6 +82,7 @@ export type {
   StreamInfo,
   VideoInfo,
 } from './info.ts';
+export type { MachineInfo } from './machine.ts';
 export { hashDistance } from './measures.ts';
 export {
   type MemoryLevel,

@@ -213,6 +213,10 @@ export interface NativeAddon extends NativeClasses {
   versions(): Record<string, string>;
   /** Bytes that the addon holds outside of V8, of all environments of the process: Note [Native bytes] in memory_account.h. */
   nativeBytes(): number;
+  /** FFmpeg's names of the device types that it was built with. */
+  hardwareDevices(): string[];
+  /** Opens such a device and closes it: `null`, or why that fails. Blocks; drivers may crash or hang, so call it in a child process. */
+  whyDeviceFails(type: string): string | null;
   /** For tests: every device from now on, of this environment, is simulated; `null` ends that. */
   simulateHardware(plan: NativeSimulation | null): void;
   /**
@@ -234,6 +238,7 @@ export function toMediaError(error: unknown, source: string): unknown {
 }
 
 let addon: NativeAddon | undefined;
+let addonPath: string | undefined;
 
 /**
  * Loads the addon once: this package's own where it was built here, else the platform's prebuilt one. One that is there and cannot be
@@ -247,6 +252,7 @@ export function loadAddon(): NativeAddon {
   for (const name of [undefined, ...platformPackages()]) {
     try {
       addon = nodeGypBuild(folderOf(name)) as NativeAddon;
+      addonPath = nodeGypBuild.path(folderOf(name));
       return addon;
     } catch (cause) {
       causes.push(cause);
@@ -263,6 +269,12 @@ export function loadAddon(): NativeAddon {
 package \`npm rebuild rushes\`, which needs FFmpeg's development files, cmake, ninja, pkg-config and a C++ compiler.`,
     { cause: causes[0] },
   );
+}
+
+/** The file of the addon. @throws as {@link loadAddon} */
+export function addonFile(): string {
+  loadAddon();
+  return addonPath as string;
 }
 
 /** Of a package that may hold an addon; this one without a name. @throws if it is not installed */

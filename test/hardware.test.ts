@@ -23,6 +23,20 @@ import { CLIPS, clip, facts, type GoodClip, testOf } from './helpers/clips.ts';
 import { type Digest, digest, digests, expectSameList } from './helpers/frames.ts';
 import { mediaFile, mediaTest } from './helpers/media.ts';
 
+// What was measured on this machine decides nothing here.
+let directory: string;
+const before = process.env.RUSHES_CACHE_DIR;
+
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'rushes-verdicts-'));
+  process.env.RUSHES_CACHE_DIR = directory;
+});
+afterAll(() => {
+  if (before === undefined) delete process.env.RUSHES_CACHE_DIR;
+  else process.env.RUSHES_CACHE_DIR = before;
+  rmSync(directory, { recursive: true, force: true });
+});
+
 /** Every device from now on; frames lie in memory where `surfaces` is 0, and the device need not work here. */
 function simulate(plan: Partial<NativeSimulation>): void {
   const nowhere = { failsToOpen: false, failsAtFrame: -1, failsAtTransfer: -1 };
@@ -220,19 +234,6 @@ describe('surfaces of a real device', () => {
 });
 
 describe("hardware: 'auto'", () => {
-  let directory: string;
-  const before = process.env.RUSHES_CACHE_DIR;
-
-  beforeAll(() => {
-    directory = mkdtempSync(join(tmpdir(), 'rushes-verdicts-'));
-    process.env.RUSHES_CACHE_DIR = directory;
-  });
-  afterAll(() => {
-    if (before === undefined) delete process.env.RUSHES_CACHE_DIR;
-    else process.env.RUSHES_CACHE_DIR = before;
-    rmSync(directory, { recursive: true, force: true });
-  });
-
   const verdict: HardwareVerdict = {
     codec: 'h264',
     pixelFormat: 'yuv420p',

@@ -1,7 +1,9 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { verdictOf } from '../src/benchmark/decode-benchmark.ts';
+import { storedVerdicts } from '../src/hardware-verdicts.ts';
 import {
   type BenchmarkProgress,
   benchmarkDecodePaths,
@@ -18,7 +20,14 @@ const FFMPEG = 'ffmpeg over a pipe';
 const { PATH } = process.env;
 const folders: string[] = [];
 
+beforeEach(() => {
+  const folder = mkdtempSync(join(tmpdir(), 'rushes-verdicts-'));
+  folders.push(folder);
+  process.env.RUSHES_CACHE_DIR = folder;
+});
+
 afterEach(() => {
+  delete process.env.RUSHES_CACHE_DIR;
   process.env.PATH = PATH;
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
 });
@@ -55,7 +64,7 @@ describe('a benchmark of decode paths', () => {
     const { paths } = result;
     const names = paths.map(({ name }) => name);
     expect(names[0]).toBe('software, 1 thread');
-    expect(names.at(-1)).toBe(FFMPEG);
+    expect(names).toContain(FFMPEG);
     expect(names.includes('beamcoder')).toBe(hasBeamcoder);
     const working = paths.filter(({ unusable }) => unusable === null);
     expect(working.length).toBeGreaterThanOrEqual(hasBeamcoder ? 3 : 2);
@@ -74,14 +83,25 @@ describe('a benchmark of decode paths', () => {
     const most = Math.max(...working.map((path) => path.framesPerSecond as number));
     expect(find(paths, result.fastest).framesPerSecond).toBe(most);
 
+    expect(result.stored).toBe(true);
+    const { codec, pixelFormat } = result.video;
+    const kept = { codec, pixelFormat, ...verdictOf(paths) };
+    expect(kept.hardware).toBe(result.hardware);
+    expect(await storedVerdicts()).toMatchObject([kept]);
+
     const fractions = progress.map(({ fraction }) => fraction);
     expect(fractions).toEqual([...fractions].sort((a, b) => a - b));
-    expect(progress.length).toBe(paths.length + working.length);
+    const run = progress.filter(({ stage }) => stage === 'measure');
+    expect(run.map(({ path }) => path).sort()).toEqual(
+      working.map(({ name }) => name).sort(),
+    );
   });
 
   testOf(CLIP)('counts no path whose frames are others', async () => {
     replaceFfmpeg('exec head -c 1000000 /dev/zero');
-    const { paths } = await benchmarkDecodePaths(clip(CLIP), SMALL);
+    const options = { ...SMALL, store: false };
+    const { paths, stored } = await benchmarkDecodePaths(clip(CLIP), options);
+    expect([stored, await storedVerdicts()]).toEqual([false, []]);
     expect(find(paths, FFMPEG)).toMatchObject({
       unusable: expect.stringMatching(/^its frames are not software's: \d+\.\d dB$/),
       ...{ identical: false, framesPerSecond: null, speed: null },
@@ -128,6 +148,24 @@ describe('a benchmark of decode paths', () => {
     await expect(benchmarkDecodePaths('/nowhere.mp4')).rejects.toMatchObject({
       code: 'ERR_NOT_FOUND',
     });
+  });
+});
+
+test('the verdict is the device that beats software at its best, and no other program', () => {
+  const path = (kind: DecodePathResult['kind'], name: string, rate: number | null) =>
+    ({ kind, name, framesPerSecond: rate }) as DecodePathResult;
+  const software = [path('software', 'one', 90), path('software', 'two', 130)];
+  const program = path('ffmpeg', FFMPEG, 900);
+  const slow = path('hardware', 'vaapi', 110);
+  const fast = path('hardware', 'cuda', 400);
+  const broken = path('hardware', 'vulkan', null);
+  expect(verdictOf([...software, program, slow, broken])).toEqual({
+    hardware: null,
+    framesPerSecond: { software: 130, vaapi: 110 },
+  });
+  expect(verdictOf([...software, program, slow, fast])).toEqual({
+    hardware: 'cuda',
+    framesPerSecond: { cuda: 400, software: 130, vaapi: 110 },
   });
 });
 

@@ -8,18 +8,29 @@ import { findBeamcoder } from '../backend/beamcoder/package.ts';
 import { MediaError } from '../errors.ts';
 import type { PixelFormat } from '../frame.ts';
 import { displaySize, resolveGeometry } from '../geometry.ts';
+import { type HardwareVerdict, storeVerdict } from '../hardware-verdicts.ts';
 import type { VideoInfo } from '../info.ts';
 import { loadAddon } from '../native.ts';
 import {
+  checkBoolean,
   checkChoice,
   checkInteger,
   checkPositive,
   checkSignal,
+  HARDWARE_DEVICES,
+  type HardwareDeviceType,
   resolveSource,
 } from '../options.ts';
 import { probe } from '../probe.ts';
 import { MessageReader } from '../wire.ts';
-import type { BenchmarkAnswer, BenchmarkJob, BenchmarkRun, PathChoice } from './job.ts';
+import type {
+  BenchmarkAnswer,
+  BenchmarkJob,
+  BenchmarkRun,
+  DevicesAnswer,
+  DevicesJob,
+  PathChoice,
+} from './job.ts';
 
 /** How to measure. */
 export interface BenchmarkOptions {
@@ -36,6 +47,8 @@ export interface BenchmarkOptions {
   pixelFormat?: Exclude<PixelFormat, 'native'> | undefined;
   /** Which video stream, by index. Default: the best by FFmpeg's rules. */
   streamIndex?: number | undefined;
+  /** Keep the verdict for `hardware: 'auto'`. Default true. */
+  store?: boolean | undefined;
   /** Ends the benchmark, which rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
   /** Called before each run. */
@@ -101,6 +114,13 @@ export interface DecodeBenchmark {
   readonly paths: readonly DecodePathResult[];
   /** Name of the path with the most frames a second. */
   readonly fastest: string;
+  /**
+   * What `hardware: 'auto'` takes from now on for such videos (the same codec and pixel format, half to twice as many pixels) on this machine: the device that was
+   * faster than software with any number of threads, or `null` for software.
+   */
+  readonly hardware: string | null;
+  /** Whether that was kept; false where it was not to be, or the cache directory cannot be written to. */
+  readonly stored: boolean;
   /** ISO 8601. */
   readonly measuredAt: string;
 }
@@ -142,11 +162,14 @@ export async function benchmarkDecodePaths(
   const info = await probe(path, { streamIndex: wanted.streamIndex, signal });
   const job = jobFor(path, info, wanted);
   const bench = new Bench(job, signal, options.onProgress);
-  const paths = await bench.measure(await candidates(), wanted.rounds);
+  const devices = await bench.tryDevices();
+  const working = devices.filter(([, why]) => why === null).map(([type]) => type);
+  const measured = await bench.measure(candidates(working), wanted.rounds);
+  const paths = [...measured, ...devices.flatMap(unusableDevice)];
   const { codec, profile, pixelFormat, width, height, streamIndex } = info;
-  const usable = paths.filter(({ framesPerSecond }) => framesPerSecond !== null);
-  const rate = (result: DecodePathResult) => result.framesPerSecond as number;
-  const [fastest] = [...usable].sort((a, b) => rate(b) - rate(a));
+  const measuredAt = new Date().toISOString();
+  const verdict = { codec, pixelFormat, width, height, measuredAt, ...verdictOf(paths) };
+  const stored = wanted.store && (await keep(verdict));
   return {
     source: path,
     video: { codec, profile, pixelFormat, width, height, streamIndex },
@@ -161,9 +184,60 @@ export async function benchmarkDecodePaths(
     frames: bench.frames,
     rounds: wanted.rounds,
     paths,
-    fastest: fastest?.name as string,
-    measuredAt: new Date().toISOString(),
+    fastest: rankByRate(paths)[0]?.name as string,
+    ...{ hardware: verdict.hardware, stored, measuredAt },
   };
+}
+
+/** Paths that were measured, the fastest first. */
+function rankByRate(paths: readonly DecodePathResult[]): DecodePathResult[] {
+  const rate = (path: DecodePathResult) => path.framesPerSecond as number;
+  return paths
+    .filter(({ framesPerSecond }) => framesPerSecond !== null)
+    .sort((a, b) => rate(b) - rate(a));
+}
+
+/**
+ * The device that beats software with whatever number of threads, and frames a second of each device and of software at its best. Other
+ * programs do not count.
+ *
+ * @internal
+ */
+export function verdictOf(
+  paths: readonly DecodePathResult[],
+): Pick<HardwareVerdict, 'hardware' | 'framesPerSecond'> {
+  const framesPerSecond: Record<string, number> = {};
+  for (const { kind, name, framesPerSecond: rate } of rankByRate(paths)) {
+    if (kind !== 'software' && kind !== 'hardware') continue;
+    framesPerSecond[kind === 'software' ? kind : name] ??= rate as number;
+  }
+  const [best] = Object.keys(framesPerSecond); // they are in order of rate
+  return { hardware: best === 'software' ? null : (best ?? null), framesPerSecond };
+}
+
+/** A machine without a place for caches can be measured, too. */
+async function keep(verdict: HardwareVerdict): Promise<boolean> {
+  try {
+    await storeVerdict(verdict);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function unusableDevice([
+  name,
+  unusable,
+]: DevicesAnswer['devices'][number]): DecodePathResult[] {
+  if (unusable === null) return [];
+  const nothing = {
+    identical: null,
+    psnr: null,
+    framesPerSecond: null,
+    cpuPerFrame: null,
+  };
+  const more = { peakMemory: null, firstFrame: null, speed: null };
+  return [{ name, kind: 'hardware', threads: null, unusable, ...nothing, ...more }];
 }
 
 const PIXEL_FORMATS = ['rgb24', 'rgba', 'bgr24', 'gray8', 'yuv420p', 'rgb48le'] as const;
@@ -188,6 +262,7 @@ function resolveOptions(options: BenchmarkOptions) {
     pixelFormat:
       checkChoice('pixelFormat', options.pixelFormat, PIXEL_FORMATS) ?? 'rgb24',
     streamIndex: checkInteger('streamIndex', options.streamIndex, 0, 2 ** 31 - 1),
+    store: checkBoolean('store', options.store) ?? true,
     signal: checkSignal(options.signal),
   };
 }
@@ -214,8 +289,8 @@ function jobFor(
   };
 }
 
-/** Every path that might work. */
-async function candidates(): Promise<Candidate[]> {
+/** Every path that might work. @param devices that have decoded a frame */
+function candidates(devices: readonly HardwareDeviceType[]): Candidate[] {
   const all: Candidate[] = [];
   const cores = availableParallelism();
   const counts = [1, 2, 4, 8, 16, 32, 64].filter((threads) => threads < cores);
@@ -227,7 +302,7 @@ async function candidates(): Promise<Candidate[]> {
       choice: { kind: 'library', threads, hardware: 'none', backend: 'native' },
     });
   }
-  for (const hardware of await workingDevices()) {
+  for (const hardware of devices) {
     const choice = { kind: 'library', threads: 0, hardware, backend: 'native' } as const;
     all.push({ name: hardware, kind: 'hardware', threads: null, choice });
   }
@@ -245,11 +320,6 @@ async function candidates(): Promise<Candidate[]> {
     all.push({ name, kind: 'ffmpeg', threads: null, choice: { kind: 'ffmpeg' } });
   }
   return all;
-}
-
-/** Types of devices that are worth trying. */
-async function workingDevices(): Promise<readonly string[]> {
-  return [];
 }
 
 const PROCESS_FILE = import.meta.dirname.endsWith('cjs')
@@ -278,6 +348,15 @@ class Bench {
     this.#job = job;
     this.#signal = signal;
     this.#onProgress = onProgress;
+  }
+
+  /** Tries all devices, in one process. Should that crash, none works. */
+  async tryDevices(): Promise<DevicesAnswer['devices']> {
+    const { source, streamIndex } = this.#job;
+    const job: DevicesJob = { source, streamIndex, devices: HARDWARE_DEVICES };
+    const { answer } = await this.#ask<DevicesAnswer>(job);
+    if ('devices' in answer) return answer.devices;
+    return HARDWARE_DEVICES.map((type) => [type, answer.failure] as const);
   }
 
   /** The first of `all` is what the others are compared with. */
@@ -332,9 +411,17 @@ class Bench {
     kept: number,
     less: Partial<BenchmarkJob> = {},
   ): Promise<Answered> {
+    const job: BenchmarkJob = { ...this.#job, ...less, choice, kept };
+    const { answer, parts } = await this.#ask<BenchmarkAnswer>(job);
+    return { run: answer, frames: parts };
+  }
+
+  /** Begins a process for one job and waits for its end. */
+  async #ask<Answer extends object>(
+    job: BenchmarkJob | DevicesJob,
+  ): Promise<{ answer: Answer | { failure: string }; parts: readonly Uint8Array[] }> {
     const signal = this.#signal;
     signal?.throwIfAborted();
-    const job: BenchmarkJob = { ...this.#job, ...less, choice, kept };
     const child = spawn(process.execPath, [PROCESS_FILE, JSON.stringify(job)], {
       stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
       env: { ...process.env, ELECTRON_RUN_AS_NODE: '1' },
@@ -342,11 +429,11 @@ class Bench {
     const stopListening = onAbort(signal, () => child.kill('SIGKILL'));
     try {
       return await new Promise((resolve, reject) => {
-        let came: Answered | undefined;
-        const reader = new MessageReader<BenchmarkAnswer>({
+        let came: { answer: Answer; parts: readonly Uint8Array[] } | undefined;
+        const reader = new MessageReader<Answer>({
           allocate: (_, lengths) => lengths.map((length) => new Uint8Array(length)),
-          receive: (run, frames) => {
-            came = { run, frames };
+          receive: (answer, parts) => {
+            came = { answer, parts };
           },
         });
         const socket = child.stdio[3] as Socket;
@@ -354,7 +441,7 @@ class Bench {
         child.on('error', reject);
         child.on('close', (code, killed) => {
           const failure = `the process ended with ${killed ?? `exit code ${code}`}`;
-          resolve(came ?? { run: { failure }, frames: [] });
+          resolve(came ?? { answer: { failure }, parts: [] });
         });
       });
     } finally {

@@ -1,10 +1,16 @@
 /** What a benchmark asks of the process that runs one decode path, and what that answers. */
 import type { BackendChoice } from '../backend/backend.ts';
 import type { PixelFormat } from '../frame.ts';
+import type { HardwareChoice, HardwareDeviceType } from '../options.ts';
 
 /** How frames are brought to JavaScript. */
 export type PathChoice =
-  | { kind: 'library'; threads: number; hardware: string; backend: BackendChoice }
+  | {
+      kind: 'library';
+      threads: number;
+      hardware: HardwareChoice;
+      backend: BackendChoice;
+    }
   | { kind: 'ffmpeg' };
 
 export interface BenchmarkJob {
@@ -43,3 +49,15 @@ export interface BenchmarkRun {
 
 /** How a run ended; kept frames follow as parts. */
 export type BenchmarkAnswer = { run: BenchmarkRun } | { failure: string };
+
+/** Asks on which devices a video's first frame can be decoded. */
+export interface DevicesJob {
+  readonly source: string;
+  readonly streamIndex: number;
+  readonly devices: readonly HardwareDeviceType[];
+}
+
+/** What came of each device: `null` if it works, else why not. */
+export interface DevicesAnswer {
+  readonly devices: readonly (readonly [HardwareDeviceType, string | null])[];
+}

@@ -6,9 +6,15 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { Socket } from 'node:net';
-import { type OpenOptions, openVideo, type Video } from '../index.ts';
+import { openVideo, type Video } from '../index.ts';
 import { sendMessage } from '../wire.ts';
-import type { BenchmarkAnswer, BenchmarkJob, BenchmarkRun } from './job.ts';
+import type {
+  BenchmarkAnswer,
+  BenchmarkJob,
+  BenchmarkRun,
+  DevicesAnswer,
+  DevicesJob,
+} from './job.ts';
 
 /** Kernel clock ticks a second in /proc: USER_HZ, 100 on every Linux (proc(5)). */
 const TICKS = 100;
@@ -28,7 +34,7 @@ async function openLibrary(job: BenchmarkJob): Promise<Opened> {
   const { threads, hardware, backend } = job.choice;
   const { streamIndex, width, height, pixelFormat } = job;
   const options = { streamIndex, width, height, pixelFormat, threads, hardware, backend };
-  const video = await openVideo(job.source, { ...options, fit: 'fill' } as OpenOptions);
+  const video = await openVideo(job.source, { ...options, fit: 'fill' });
   async function* frames(opened: Video): AsyncGenerator<Uint8Array> {
     const end = job.end ?? undefined;
     for await (const { data } of opened.frames({ end })) yield data;
@@ -197,16 +203,44 @@ function bytesOf({ width, height, pixelFormat }: BenchmarkJob): number {
   return bytes[pixelFormat] as number;
 }
 
-function answer(answer: BenchmarkAnswer, parts: readonly Uint8Array[] = []): void {
+async function tryDevices({
+  source,
+  streamIndex,
+  devices,
+}: DevicesJob): Promise<DevicesAnswer> {
+  const found: [(typeof devices)[number], string | null][] = [];
+  for (const hardware of devices) {
+    await using video = await openVideo(source, {
+      streamIndex,
+      hardware,
+      backend: 'native',
+    });
+    for await (const _ of video.frames()) break;
+    const { hardware: used, fallbackReason } = video.decodePath;
+    const works = used === hardware;
+    const why = (fallbackReason ?? 'it decodes in software').replace(`${hardware}: `, '');
+    found.push([hardware, works ? null : why]);
+  }
+  return { devices: found };
+}
+
+function answer(
+  answer: BenchmarkAnswer | DevicesAnswer,
+  parts: readonly Uint8Array[] = [],
+): void {
   const socket = new Socket({ fd: 3 });
   sendMessage(socket, answer, parts);
   socket.end();
 }
 
 try {
-  const job = JSON.parse(process.argv[2] as string) as BenchmarkJob;
-  const { run: came, kept } = await run(job);
-  answer({ run: came }, kept);
+  const job = JSON.parse(process.argv[2] as string) as BenchmarkJob | DevicesJob;
+  if ('devices' in job) {
+    answer(await tryDevices(job));
+  } else {
+    const { run: came, kept } = await run(job);
+    answer({ run: came }, kept);
+  }
 } catch (error) {
   answer({ failure: (error as Error).message });
 }

@@ -32,6 +32,7 @@ Options:
       --height H
       --pixels FORMAT   rgb24 (default), rgba, bgr24, gray8, yuv420p or rgb48le
       --stream N        which video stream, by index
+      --no-store        do not keep what is faster for hardware: 'auto'
       --json            the same as JSON
   -h, --help            this help
 `;
@@ -45,6 +46,7 @@ const OPTIONS = {
   height: { type: 'string' },
   pixels: { type: 'string' },
   stream: { type: 'string' },
+  'no-store': { type: 'boolean' },
 } as const;
 
 export const benchCommand: Command = {
@@ -88,6 +90,7 @@ function readBenchOptions(values: Values): BenchmarkOptions {
       values.pixels,
       oneOf('rgb24', 'rgba', 'bgr24', 'gray8', 'yuv420p', 'rgb48le'),
     ),
+    store: !values['no-store'],
     streamIndex: readOption('stream', values.stream, wholeNumber(0, 2 ** 31 - 1)),
   };
 }
@@ -126,11 +129,14 @@ const HEAD = [
 /** For people. Every figure was measured just now. */
 function describe(result: DecodeBenchmark): string {
   const { video, output, machine, frames, rounds, paths, fastest } = result;
-  const rows = paths.map((path) =>
-    path.unusable === null
-      ? [path.name, ...figures(path)]
-      : [path.name, '-', '-', '-', '-', '-', printable(path.unusable)],
+  const rows = paths
+    .filter(({ unusable }) => unusable === null)
+    .map((path) => [path.name, ...figures(path)]);
+  const unusable = paths.flatMap(({ name, unusable }) =>
+    unusable === null ? [] : [[name, printable(unusable)]],
   );
+  const others =
+    unusable.length > 0 ? `\nNot measured:\n${table(unusable, { indent: '  ' })}` : '';
   const size = `${video.width}x${video.height}`;
   return [
     `${printable(result.source)}: ${video.codec}, ${video.pixelFormat}, ${size}\n`,
@@ -138,7 +144,15 @@ function describe(result: DecodeBenchmark): string {
     `${machine.cpu}, ${machine.cores} cores, ${machine.platform}, FFmpeg ${machine.ffmpeg}, Node ${machine.node}\n\n`,
     table([HEAD, ...rows], { right: [1, 2, 3, 4, 5] }),
     `\nx: times as fast as software with one thread, here and now. Fastest: ${fastest}.\n`,
+    verdict(result),
+    others,
   ].join('');
+}
+
+function verdict({ hardware, stored, video }: DecodeBenchmark): string {
+  const where = hardware ?? 'software';
+  const kept = stored ? 'from now on' : 'if that were kept';
+  return `hardware: 'auto' decodes ${video.codec} of about this size on: ${where} (${kept}).\n`;
 }
 
 function figures(path: DecodePathResult): string[] {

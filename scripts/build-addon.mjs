@@ -12,7 +12,11 @@ import { parseArgs } from 'node:util';
 import { main, root, run } from './run.mjs';
 
 // Never build/, which node-gyp empties and takes for its own.
-const buildDirectory = join(root, 'build-native', 'release');
+const buildDirectory = join(
+  root,
+  'build-native',
+  process.env.RUSHES_CMAKE_BUILD ?? 'release', // prebuild.mjs has other compilers and libraries
+);
 
 /** Copies so that whoever loads `to` sees the old file or the new one, never a half. */
 async function copyAtomically(from, to) {

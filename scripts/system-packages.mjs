@@ -81,6 +81,26 @@ const testRequirements = [
   },
 ];
 
+// What scripts/build-ffmpeg.mjs compiles with.
+const prebuiltRequirements = [
+  { name: 'make', here: () => onPath('make'), apt: ['make'] },
+  { name: 'meson', here: () => onPath('meson'), apt: ['meson'], brew: ['meson'] },
+  {
+    name: 'nasm',
+    here: () => onPath('nasm') || process.arch !== 'x64',
+    apt: ['nasm'],
+    brew: ['nasm'],
+  },
+];
+
+const crossRequirements = [
+  {
+    name: 'a C++ compiler for arm64',
+    here: () => onPath('aarch64-linux-gnu-g++'),
+    apt: ['g++-aarch64-linux-gnu'],
+  },
+];
+
 /** Whether a command of that name can be run. */
 export function onPath(command) {
   return (process.env.PATH ?? '').split(delimiter).some((folder) => {
@@ -99,11 +119,15 @@ export async function libraryVersions() {
 }
 
 /** What the clone needs from the system and does not find there. */
-export async function missingRequirements({ test }) {
+export async function missingRequirements({ test, prebuilt, cross }) {
   const missing = [];
-  for (const requirement of test
-    ? [...requirements, ...testRequirements]
-    : requirements) {
+  const wanted = [
+    ...requirements,
+    ...(test ? testRequirements : []),
+    ...(prebuilt ? prebuiltRequirements : []),
+    ...(cross ? crossRequirements : []),
+  ];
+  for (const requirement of wanted) {
     if (!(await requirement.here())) missing.push(requirement);
   }
   return missing;

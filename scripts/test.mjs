@@ -2,6 +2,7 @@
 //
 //   node scripts/test.mjs              the native tests, then vitest
 //   node scripts/test.mjs --native     the native tests alone
+//   node scripts/test.mjs --packages   the prebuilt addon and every way to install it
 //   node scripts/test.mjs ARGUMENTS…   vitest alone, with these arguments
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -77,11 +78,25 @@ function count([passed, failed, skipped], runFailed) {
   return { passed, failed: runFailed ? Math.max(failed, 1) : failed, skipped };
 }
 
+/** Builds the private FFmpeg, where that has not been done: minutes. */
+async function testPackages() {
+  await run(process.execPath, [join(root, 'scripts', 'build-ffmpeg.mjs')], {
+    show: true,
+  });
+  process.env.RUSHES_TEST_PACKAGES = '1';
+  return testNode(
+    ['install', 'prebuilt', 'packages'].map((name) => `test/${name}.test.ts`),
+  );
+}
+
 const args = process.argv.slice(2);
 const nativeOnly = args.includes('--native');
 const results = [];
-if (nativeOnly || args.length === 0) results.push(await testNative());
-if (!nativeOnly) results.push(await testNode(args));
+if (args.includes('--packages')) results.push(await testPackages());
+else {
+  if (nativeOnly || args.length === 0) results.push(await testNative());
+  if (!nativeOnly) results.push(await testNode(args));
+}
 
 const sum = (key) => results.reduce((total, result) => total + result[key], 0);
 const skipped = sum('skipped') > 0 ? `, ${sum('skipped')} skipped` : '';

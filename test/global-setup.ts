@@ -3,9 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { generateClips } from './fixtures/generate.mjs';
-import { SHARED_MEDIA } from './helpers/media-names.ts';
 
-/** Makes the clips, and says at the end how many tests were skipped for want of media. */
+/** Makes the clips, and says at the end how many tests were skipped, and why. */
 export default async function setup(project: TestProject): Promise<() => void> {
   await makeClips();
   const directory = mkdtempSync(join(tmpdir(), 'rushes-tests-'));
@@ -14,8 +13,11 @@ export default async function setup(project: TestProject): Promise<() => void> {
   project.provide('skipLog', skipLog);
 
   return () => {
-    const skipped = readFileSync(skipLog, 'utf8').split('\n').length - 1;
-    if (skipped > 0) console.log(`${skipped} tests skipped: ${SHARED_MEDIA} absent`);
+    const reasons = readFileSync(skipLog, 'utf8').split('\n').slice(0, -1);
+    for (const reason of new Set(reasons)) {
+      const count = reasons.filter((other) => other === reason).length;
+      console.log(`${count} tests skipped: ${reason}`);
+    }
     rmSync(directory, { recursive: true, force: true });
   };
 }

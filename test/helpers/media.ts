@@ -2,17 +2,11 @@
  * Real clips and their oracles in a folder beside the repository, which not everyone has.
  * Tests that need them are skipped where it is absent, and counted.
  */
-import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { inject, test } from 'vitest';
+import { test } from 'vitest';
 import { SHARED_MEDIA } from './media-names.ts';
-
-declare module 'vitest' {
-  interface ProvidedContext {
-    /** A file that gets a line for each test skipped for want of the shared media. */
-    skipLog: string;
-  }
-}
+import { skipTest } from './skip.ts';
 
 const FOLDER = resolve(import.meta.dirname, '..', '..', SHARED_MEDIA);
 
@@ -32,8 +26,7 @@ export function mediaTest(name: string, run: () => Promise<void>, timeout?: numb
     test(name, run, timeout);
     return;
   }
-  appendFileSync(inject('skipLog'), `${name}\n`);
-  test.skip(name, run);
+  skipTest(name, `${SHARED_MEDIA} absent`);
 }
 
 /** What is known of one file: a part of oracle/summary.json. */

@@ -58,10 +58,10 @@ export interface DetectOptions {
 
 /** Codecs that are tried, and the software encoders for them, best first. */
 export const SOFTWARE_ENCODERS = {
-  h264: ['libx264', 'libopenh264'],
+  h264: ['libx264'],
   hevc: ['libx265'],
   vp9: ['libvpx-vp9'],
-  av1: ['libsvtav1', 'libaom-av1', 'librav1e'],
+  av1: ['libsvtav1', 'libaom-av1'],
 } as const;
 
 /** What the part behind `h264_` says of an encoder, and the device type on which it depends; `null`: on none that FFmpeg opens. */

@@ -116,6 +116,12 @@ export type {
 } from './options.ts';
 export { HARDWARE_DEVICES } from './options.ts';
 export {
+  type ParameterCodec,
+  type ParameterRequest,
+  type RecommendedParameters,
+  recommendedParameters,
+} from './parameters.ts';
+export {
   type EncodeOptions,
   encodePicture,
   type Picture,

@@ -40,6 +40,7 @@ export {
   contactSheet,
   type SheetCell,
 } from './contact-sheet.ts';
+export { type Diagnosis, diagnose, type Problem } from './diagnosis.ts';
 export { MediaError, type MediaErrorCode } from './errors.ts';
 export { toCsv } from './exports/csv.ts';
 export { type EdlOptions, toEdl } from './exports/edl.ts';

@@ -33,7 +33,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['memory-monitor', 'memory-sources', 'analysis-cache', 'cache/'],
   ['analyze'],
   ['hardware', 'hardware-probe', 'parameters', 'benchmark/job', 'exports/', 'clips'],
-  ['benchmark/decode-benchmark'],
+  ['benchmark/decode-benchmark', 'diagnosis'],
   ['find-videos', 'memory-gate', 'import-options'],
   ['import-job'],
   ['importer'],

@@ -16,13 +16,13 @@ export const COMMON_OPTIONS = {
 /**
  * Takes the arguments of a command apart.
  *
- * @param operand what the help calls the first argument that is no option
+ * @param operand what the help calls the first argument that is no option; `null` where there is none
  * @throws {UsageError} for an unknown option, one without its value, or no operand
  */
 export function parseCommand<const T extends OptionsConfig>(
   args: readonly string[],
   options: T,
-  operand = 'FILE',
+  operand: string | null = 'FILE',
 ): { values: Parsed<T>['values']; files: string[] } {
   let parsed: Parsed<T>;
   try {
@@ -38,7 +38,8 @@ export function parseCommand<const T extends OptionsConfig>(
     throw new UsageError(message);
   }
   const { values, positionals } = parsed;
-  if (positionals.length === 0 && !(values as { help?: boolean }).help) {
+  const { help } = values as { help?: boolean };
+  if (operand !== null && positionals.length === 0 && !help) {
     throw new UsageError(`${operand} is missing`);
   }
   return { values, files: positionals };

@@ -5,6 +5,7 @@ import { analyzeCommand } from './analyze.ts';
 import { benchCommand } from './bench.ts';
 import { cacheCommand } from './cache.ts';
 import { type Command, type Context, EXIT, Stopped, UsageError } from './command.ts';
+import { doctorCommand } from './doctor.ts';
 import { failureLine, toFailure } from './failure.ts';
 import { table } from './format.ts';
 import { framesCommand } from './frames.ts';
@@ -23,6 +24,7 @@ const COMMANDS: readonly Command[] = [
   cacheCommand,
   sheetCommand,
   reportCommand,
+  doctorCommand,
   benchCommand,
 ];
 

@@ -254,7 +254,10 @@ void Scaler::write(const AVFrame& frame, uint8_t* out) {
     convert(frame, target);
     return;
   }
-  upright_.allocate(format, output_.scaleWidth, output_.scaleHeight);
+  // swscale's vector code leaves the last pixels of a row out where the row has
+  // no room for eight of them.
+  const int roomy = (output_.scaleWidth + 15) & ~15;
+  upright_.allocate(format, roomy, output_.scaleHeight);
   convert(frame, upright_.planes());
   if (output_.left > 0 || output_.top > 0) paintBlack(frame, out);
   place(upright_.planes(), target);

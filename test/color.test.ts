@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { openVideo } from '../src/index.ts';
+import { clip, testOf } from './helpers/clips.ts';
 import { ffmpeg, ffmpegTest } from './helpers/ffmpeg.ts';
 import { mediaFile, mediaTest } from './helpers/media.ts';
 import { temporaryDirectory } from './helpers/temporary.ts';
@@ -80,4 +81,25 @@ mediaTest('standard dynamic range is left alone', async () => {
   await using off = await openVideo(path, { toneMap: false });
   const [a, b] = [await on.frameAt(1), await off.frameAt(1)];
   expect(Buffer.from(a.data).equals(b.data)).toBe(true);
+});
+
+// swscale's vector code converts eight pixels at a time, and stores three bytes for each.
+testOf('cuts.mp4')('every pixel of a row is converted, whatever its width', async () => {
+  for (const width of [10, 21, 42, 43, 63, 64, 65, 85, 106, 127, 150]) {
+    const first = async (pixelFormat: 'rgb24' | 'bgr24' | 'rgba') => {
+      await using video = await openVideo(clip('cuts.mp4'), { width, pixelFormat });
+      return (await video.frameAt({ index: 70 })).data;
+    };
+    const [rgb, bgr, rgba] = await Promise.all(
+      (['rgb24', 'bgr24', 'rgba'] as const).map(first),
+    );
+    const red = (data: Uint8Array, step: number, at: number) =>
+      data.filter((_, i) => i % step === at);
+    expect(red(rgb as Uint8Array, 3, 0), `${width}`).toEqual(
+      red(rgba as Uint8Array, 4, 0),
+    );
+    expect(red(bgr as Uint8Array, 3, 2), `${width}`).toEqual(
+      red(rgba as Uint8Array, 4, 0),
+    );
+  }
 });

@@ -1,8 +1,5 @@
 // Draws results as an SVG for the README: CPU time as bars, decoding alone as a line that nobody who decodes every frame
 // with the same libav gets past.
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { root } from './paths.mjs';
 import { floor, ours } from './peers.mjs';
 
 /** The workloads that are drawn, and their headings. */
@@ -13,8 +10,8 @@ const panels = {
   analysis: 'Analysis: cuts in every frame, 2 samples a second',
 };
 const width = 800;
-const labelWidth = 250;
-const valueWidth = 110;
+const labelWidth = 285;
+const valueWidth = 130;
 const barHeight = 16;
 const rowHeight = 22;
 const headingHeight = 34;
@@ -24,12 +21,15 @@ const escapeText = (text) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;
 
 /** Follows the reader's light or dark scheme; greys that are legible on both stand in where that is not known. */
 const style = `
-  text { font: 13px system-ui, sans-serif; fill: #57606a; }
+  text { font: 13px system-ui, sans-serif; fill: #768390; }
   .heading { font-weight: 600; font-size: 15px; }
   .ours { font-weight: 600; }
   .bar { fill: #9aa4af; }
-  .bar.ours { fill: #1f7a5c; }
-  .floor { stroke: #b35900; stroke-width: 1.5; stroke-dasharray: 4 3; }
+  .bar.ours { fill: #1f8a65; }
+  .floor { stroke: #c9660a; stroke-width: 1.5; stroke-dasharray: 4 3; }
+  @media (prefers-color-scheme: light) {
+    text { fill: #424a53; }
+  }
   @media (prefers-color-scheme: dark) {
     text { fill: #c9d1d9; }
     .bar { fill: #6e7681; }
@@ -84,10 +84,4 @@ export function chart({ machine, workloads }, titleOf) {
 ${[...parts, ...lines].join('\n')}
 </svg>
 `;
-}
-
-/** Writes docs/performance.svg. */
-export async function drawChart(results, titleOf) {
-  await mkdir(join(root, 'docs'), { recursive: true });
-  await writeFile(join(root, 'docs', 'performance.svg'), chart(results, titleOf));
 }

@@ -53,12 +53,14 @@ const recipes = {
       ...['-b:v', '16M', '-maxrate', '24M', '-bufsize', '24M'],
     ],
   },
+  // A picture that stands still but for a window that moves, as in a recorded screen.
   'h264-1080p-low.mp4': {
     args: [
-      ...lavfi(`gradients=size=1920x1080:rate=${RATE}:nb_colors=5:speed=0.004:seed=7`),
-      ...lavfi(`testsrc2=size=320x180:rate=${RATE}`),
-      ...['-filter_complex', "[0][1]overlay=x='800+700*sin(t/3)':y='450+300*cos(t/4)'"],
-      ...['-t', '60', ...x264('veryfast', '-crf', '27', '-g', '250', '-bf', '3')],
+      ...lavfi(`gradients=size=1920x1080:rate=${RATE}:nb_colors=5:seed=7`),
+      ...lavfi(`testsrc2=size=480x270:rate=${RATE}`),
+      '-filter_complex',
+      "[0]trim=end_frame=1,loop=-1:1[still];[still][1]overlay=x='700+600*sin(t/3)':y='400+300*cos(t/4)',format=yuv420p",
+      ...['-t', '60', ...x264('veryfast', '-crf', '24', '-g', '250', '-bf', '3')],
     ],
   },
   'h264-1080p-10min.mp4': {

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { availableParallelism, cpus, release, totalmem, type } from 'node:os';
 import { promisify } from 'node:util';
 import { root } from './paths.mjs';
-import { versionOf } from './peers.mjs';
+import { peers, versionOf } from './peers.mjs';
 
 const exec = promisify(execFile);
 
@@ -17,10 +17,10 @@ async function firstLine(command, ...args) {
   }
 }
 
-/** @param {import('./peers.mjs').Peer[]} peers */
-export async function describeMachine(peers) {
+/** As JSON; the same for every run with the same versions, whichever peers it is about. */
+export async function describeMachine() {
   const packages = await Promise.all(
-    peers.map(async (peer) => [peer.name, await versionOf(peer).catch(() => undefined)]),
+    peers.map(async (peer) => [peer.name, await versionOf(peer)]),
   );
   return {
     cpu: cpus()[0]?.model ?? 'unknown',

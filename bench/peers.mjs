@@ -237,10 +237,11 @@ export async function compile(source, program, flags = []) {
   await rename(unfinished, program);
 }
 
-/** The version of a peer's package; undefined if it has none. */
+/** The version of a peer's package, as it is pinned; undefined if it has none. */
 export async function versionOf({ module }) {
   if (module === undefined) return undefined;
-  const folder =
-    module === peers[0].module ? root : join(peersDirectory, 'node_modules', module);
-  return JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')).version;
+  const own = module === peers[0].module;
+  const path = join(own ? root : peersDirectory, 'package.json');
+  const { version, dependencies } = JSON.parse(await readFile(path, 'utf8'));
+  return own ? version : dependencies[module];
 }

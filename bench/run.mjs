@@ -10,16 +10,17 @@
 //   --json           print results as JSON, and no tables
 //   --list           print the names of workloads and peers, and measure nothing
 //
+// Results that are kept in their own place are also drawn and written into the documentation (publish.mjs).
 // Outputs are compared before anything is measured. docs/performance.md says how, and what the figures mean.
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { drawChart } from './chart.mjs';
 import { importWorkload, runImports } from './imports.mjs';
 import { commit, describeMachine } from './machine.mjs';
 import { prepareLauncher } from './measure.mjs';
 import { benchDirectory } from './paths.mjs';
 import { floor, ours, peers } from './peers.mjs';
+import { publish } from './publish.mjs';
 import { Results } from './results.mjs';
 import { runWorkload } from './rounds.mjs';
 import { machineLine, table } from './table.mjs';
@@ -89,7 +90,7 @@ async function main() {
   }
   await prepareLauncher();
   const { ready, notRun } = await preparePeers();
-  const machine = await describeMachine(ready);
+  const machine = await describeMachine();
   print(`${machineLine(machine)}\n`);
   const path = values.results ? resolve(values.results) : kept;
   const results = await Results.open(path, machine);
@@ -107,7 +108,7 @@ async function main() {
     print(table(results.workloads[name], titleOf));
   }
   if (values.json) console.log(JSON.stringify(results, null, 2));
-  if (path === kept) await drawChart(results, titleOf);
+  if (path === kept) await publish(results, titleOf);
 }
 
 await main();

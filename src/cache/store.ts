@@ -61,6 +61,14 @@ let lastTime = 0;
 /**
  * One LMDB environment. All calls are synchronous and short; every one may throw LMDB's errors.
  *
+ * Note [The gate]: whoever opens an environment of LMDB 1.0 (`mdb_env_open2` in mdb.c) reads the number of the last transaction and, a
+ * little later, writes it into the memory that all processes share, without a lock. What another one commits in between is forgotten,
+ * its pages are used again while they are still in use, and processes fail or crash. So nobody may open while somebody writes. LMDB's
+ * own lock for writers serves for that, which a killed process lets go: that of a second environment beside the first, the gate, in
+ * which nothing is ever written, so that opening it does no harm. Opening and each transaction that writes are done inside of one of the
+ * gate's. So is closing: who is the last to close destroys the locks, even while the next one waits to share them. The gate itself
+ * is closed only when its process, or thread, ends. (Before, six processes that opened and wrote all the time crashed within seconds.)
+ *
  * Note [Nothing waits for the disk]: transactions are written without fsync. A killed process loses nothing by that, because
  * the system has the pages already. A power failure may leave a database that is not sound; `checkStructure` finds that before LMDB is let
  * near it, a checksum finds it in a record, and it is only a cache.
@@ -69,6 +77,8 @@ export class Store {
   readonly directory: string;
   readonly #inode: bigint;
   readonly #root: RootDatabase<Buffer, string>;
+  /** Note [The gate] */
+  readonly #gate: RootDatabase<Buffer, string>;
   readonly #records: Database<Buffer, string>;
   readonly #uses: Database<Buffer, string>;
   readonly #leases: Database<Buffer, string>;
@@ -81,11 +91,13 @@ export class Store {
   private constructor(
     directory: string,
     root: RootDatabase<Buffer, string>,
+    gate: RootDatabase<Buffer, string>,
     inode: bigint,
   ) {
     this.directory = directory;
     this.#inode = inode;
     this.#root = root;
+    this.#gate = gate;
     const open = (name: string) => root.openDB<Buffer, string>(name, BINARY);
     this.#records = open('records');
     this.#uses = open('uses');
@@ -109,12 +121,22 @@ export class Store {
       mkdirSync(path, { recursive: true, mode: 0o700 });
       const before = inodeOf(path);
       await checkOrDiscard(path, before, onDamage);
+      const gatePath = join(path, GATE);
+      mkdirSync(gatePath, { recursive: true, mode: 0o700 });
       if (inodeOf(path) !== before) continue;
+      makeLockFile(gatePath);
       makeLockFile(path);
-      const root = open<Buffer, string>(path, { ...ENVIRONMENT, ...BINARY });
+      const gate =
+        gates.get(gateInode(directory)) ??
+        open<Buffer, string>(gatePath, { ...ENVIRONMENT, ...BINARY });
+      gates.set(gateInode(directory), gate);
+      const store = gate.transactionSync(() => {
+        const root = open<Buffer, string>(path, { ...ENVIRONMENT, ...BINARY });
+        return new Store(directory, root, gate, before);
+      });
       // Moved away by `clear` meanwhile: the lock may be the old database's and the data the new one's.
-      if (inodeOf(path) === before) return new Store(directory, root, before);
-      await root.close();
+      if (inodeOf(path) === before) return store;
+      await store.#closeAll();
       if (attempt === OPEN_ATTEMPTS) throw new Error('it keeps being replaced');
     }
   }
@@ -283,8 +305,16 @@ export class Store {
     } finally {
       this.#closed = true;
       clearTimeout(this.#timer);
-      await this.#root.close();
+      await this.#closeAll();
     }
+  }
+
+  async #closeAll(): Promise<void> {
+    await this.#gate.transactionSync(() => this.#root.close());
+    if (gates.get(gateInode(this.directory)) === this.#gate) return;
+    // The folder was moved away: nobody will open this one again.
+    for (const [inode, gate] of gates) if (gate === this.#gate) gates.delete(inode);
+    await this.#gate.close();
   }
 
   #touch(key: string, time: number): void {
@@ -309,7 +339,7 @@ export class Store {
   #write<T>(work: () => T): T {
     const touched = [...this.#touched];
     this.#touched.clear();
-    return this.#root.transactionSync(() => {
+    const transaction = () => {
       for (const [key, used] of touched) {
         const use = this.#use(key);
         if (use.bytes > 0 && use.used < used) {
@@ -317,7 +347,8 @@ export class Store {
         }
       }
       return work();
-    });
+    };
+    return this.#gate.transactionSync(() => this.#root.transactionSync(transaction));
   }
 
   #use(key: string): Use {
@@ -379,6 +410,14 @@ export class Store {
 /** The layout of the database is in the name of its folder. */
 const FOLDER = `v${RECORD_FORMAT}`;
 const OPEN_ATTEMPTS = 20;
+/** In {@link FOLDER}. */
+const GATE = 'gate';
+/** By the inode of their file. They stay open as long as the thread lives: Note [The gate]. */
+const gates = new Map<bigint, RootDatabase<Buffer, string>>();
+
+function gateInode(directory: string): bigint {
+  return inodeOf(join(directory, FOLDER, GATE, 'data.mdb'));
+}
 
 const BINARY = { encoding: 'binary' } as const;
 const ENVIRONMENT = {
@@ -403,6 +442,7 @@ async function checkOrDiscard(
 ): Promise<void> {
   try {
     await checkStructure(join(path, 'data.mdb'));
+    await checkStructure(join(path, GATE, 'data.mdb'));
   } catch (error) {
     if (!(error instanceof StructureError)) throw error;
     // Somebody else may have done it already.

@@ -10,6 +10,12 @@ export const LIBRARY = JSON.stringify(pathToFileURL(join(DIST, 'index.mjs')).hre
 
 const CLI = join(DIST, 'cli.mjs');
 
+/**
+ * For processes that need no certificates: where `NODE_EXTRA_CA_CERTS` is set, Node 20 reads them whenever it starts, which takes
+ * longer than all else that it does then.
+ */
+export const ENVIRONMENT = { ...process.env, NODE_EXTRA_CA_CERTS: undefined };
+
 /** How a process ended and what it printed. */
 export interface Ended {
   readonly code: number | null;
@@ -34,7 +40,7 @@ async function run(args: readonly string[], options: ChildOptions): Promise<Ende
   const { cwd, env, nodeOptions = [], timeout = 50_000, ipc, onStart } = options;
   const child = spawn(process.execPath, [...nodeOptions, ...args], {
     cwd,
-    env: { ...process.env, ...env },
+    env: { ...ENVIRONMENT, ...env },
     stdio: ['ignore', 'pipe', 'pipe', ...(ipc ? (['ipc'] as const) : [])],
     timeout,
     killSignal: 'SIGKILL',

@@ -1,7 +1,7 @@
 // The same questions to both backends: whatever beamcoder answers, the ffmpeg tool or the addon has to answer, too.
 
 import { once } from 'node:events';
-import { createReadStream, readFileSync } from 'node:fs';
+import { createReadStream, readdirSync, readFileSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { describe, expect } from 'vitest';
 import {
@@ -14,7 +14,7 @@ import {
   probe,
   type Video,
 } from '../src/index.ts';
-import { beamcoderTest as test } from './helpers/beamcoder.ts';
+import { hasBeamcoder, beamcoderTest as test } from './helpers/beamcoder.ts';
 import { LIBRARY } from './helpers/child.ts';
 import {
   BAD_CLIPS,
@@ -26,9 +26,13 @@ import {
 } from './helpers/clips.ts';
 import { ffprobeFrames, framemd5 } from './helpers/ffmpeg.ts';
 import { digests, expectSameList } from './helpers/frames.ts';
+import { mediaFile, mediaTest } from './helpers/media.ts';
+import { readReference } from './helpers/reference.ts';
+import { temporaryDirectory } from './helpers/temporary.ts';
 
 const BOTH = ['native', 'beamcoder'] as const;
 const NAME = 'h264-bframes-audio.mp4';
+const FOLDER = temporaryDirectory();
 
 function open(name: ClipName, options: OpenOptions = {}): Promise<Video> {
   return openVideo(clip(name), { backend: 'beamcoder', ...options });
@@ -96,6 +100,48 @@ describe('frames as decoded', () => {
       }
     });
   }
+});
+
+describe.skipIf(!hasBeamcoder)('frames of real clips', () => {
+  for (const name of [
+    'av1_video.mkv',
+    'bbb_2500ms.ts',
+    'discard_first_keyframe.mp4',
+    'exo_sample.avi',
+    'h265_video.mp4',
+    'resolution-change.webm',
+    'sine_stereo_mp2.mpg',
+    'vp9-superframes.webm',
+  ]) {
+    mediaTest(`${name}: those of the oracle, bit for bit, when it says`, async () => {
+      const path = mediaFile(`media/${name}`);
+      await using video = await openVideo(path, {
+        ...{ backend: 'beamcoder', pixelFormat: 'native' },
+      });
+      const wanted = readReference(name, video.info.streamIndex).slice(0, 60);
+      expectSameList(
+        (await digests(video.frames(), 60)).map(
+          ({ pts, keyFrame, md5, width, height }) => ({
+            ...{ pts, keyFrame, width, height, md5 },
+          }),
+        ),
+        wanted.map(({ duration: _, ...frame }) => frame),
+      );
+    });
+  }
+
+  mediaTest('high dynamic range is brought down as the addon does it', async () => {
+    const path = mediaFile('media/hdr10-video-with-sdr-container.mp4');
+    const [native, beamcoder] = await Promise.all(
+      BOTH.map(async (backend) => {
+        await using video = await openVideo(path, { backend, width: 160 });
+        return await video.frameAt({ index: 3 });
+      }),
+    );
+    const data = (frame: Frame | undefined) => frame?.data as Uint8Array;
+    // In doubles here, in floats there: a level at most, now and then.
+    expect(psnr(data(beamcoder), data(native), false)).toBeGreaterThan(48);
+  });
 });
 
 test('a video is the same for both, but for what the package does not hand on', async () => {
@@ -362,6 +408,27 @@ describe('stopping', () => {
     expect(all.length).toBe(125);
     expect(some).toEqual(all.slice(50));
   });
+});
+
+test('close() ends the process, and leaves neither descriptors nor files', async () => {
+  if (process.platform !== 'linux') return;
+  const { TMPDIR } = process.env;
+  process.env.TMPDIR = FOLDER; // other programs use the system's
+  const children = () =>
+    readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8').trim();
+  const descriptors = () => readdirSync('/proc/self/fd').length;
+  const files = () => readdirSync(FOLDER);
+  const before = [children(), descriptors(), []];
+  try {
+    const video = await openVideo(readFileSync(clip(NAME)), { backend: 'beamcoder' });
+    expect(children()).not.toBe(before[0]);
+    expect(files().length).toBe(1);
+    await video.close();
+    await expect.poll(() => [children(), descriptors(), files()]).toEqual(before);
+  } finally {
+    if (TMPDIR === undefined) delete process.env.TMPDIR;
+    else process.env.TMPDIR = TMPDIR;
+  }
 });
 
 test('works in a worker thread', async () => {

@@ -25,12 +25,19 @@ extern "C" {
 
 namespace rushes::compat {
 
-inline int64_t frameDuration(const AVFrame& frame) {
+/// In ticks of the stream's time base; 0 if unknown.
+inline int64_t frameDuration(const AVFrame& frame, const AVStream& stream) {
 #if RUSHES_HAS_FRAME_DURATION
-  return frame.duration;
+  const int64_t duration = frame.duration;
 #else
-  return frame.pkt_duration;
+  const int64_t duration = frame.pkt_duration;
 #endif
+  // 7.1 takes the ticks for the frame rate of raw streams that do not tell
+  // theirs, so that their packets last one tick as soon as probing is over.
+  const bool isGuess =
+      frame.best_effort_timestamp == AV_NOPTS_VALUE && duration == 1 &&
+      av_cmp_q(stream.r_frame_rate, av_inv_q(stream.time_base)) == 0;
+  return isGuess ? 0 : duration;
 }
 
 inline bool isKeyFrame(const AVFrame& frame) {

@@ -301,7 +301,7 @@ void FrameReader::stamp(TimedFrame& frame) {
         stream.start_time != AV_NOPTS_VALUE ? stream.start_time : 0;
     frame.pts = nextPts_.value_or(first);
   }
-  frame.duration = compat::frameDuration(*frame.frame);
+  frame.duration = compat::frameDuration(*frame.frame, stream);
   const AVRational rate = stream.avg_frame_rate;
   if (frame.duration <= 0 && rate.num > 0 && rate.den > 0) {
     frame.duration = av_rescale_q(1, av_inv_q(rate), stream.time_base);

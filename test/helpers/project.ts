@@ -42,7 +42,9 @@ export async function emptyProject(
     await symlink(join(dirname(npm), `${tool}-cli.js`), join(bin, tool));
   }
   const { stdout: cache } = await promisify(execFile)('npm', ['config', 'get', 'cache']);
+  const { NODE_EXTRA_CA_CERTS: authorities } = process.env; // of the machine's registry
   const environment = {
+    ...(authorities && { NODE_EXTRA_CA_CERTS: authorities }),
     PATH: bin,
     HOME: home,
     npm_config_cache: cache.trim(),
@@ -56,9 +58,11 @@ export async function emptyProject(
   return {
     folder,
     async run(command, ...args) {
-      const { stdout } = await promisify(execFile)(command, args, {
-        cwd: folder,
-        env: environment,
+      const options = { cwd: folder, env: environment };
+      const running = promisify(execFile)(command, args, options);
+      const { stdout } = await running.catch((error) => {
+        error.message += `\n${error.stdout}`; // Yarn complains there
+        throw error;
       });
       return stdout.trim();
     },

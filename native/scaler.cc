@@ -13,8 +13,6 @@ namespace rushes {
 
 namespace {
 
-constexpr int kAlignment = 64;
-
 AVPixelFormat pixelFormatOf(OutputFormat format) {
   switch (format) {
     case OutputFormat::kRgb24:
@@ -33,15 +31,6 @@ AVPixelFormat pixelFormatOf(OutputFormat format) {
       break;
   }
   return AV_PIX_FMT_NONE;
-}
-
-PlaneSet planesOf(const AVFrame& frame) {
-  PlaneSet planes;
-  for (int i = 0; i < 4; ++i) {
-    planes.data[i] = frame.data[i];
-    planes.stride[i] = frame.linesize[i];
-  }
-  return planes;
 }
 
 /// Planes of a picture without padding that starts at `out`.
@@ -123,57 +112,6 @@ int halfUp(int value) { return -((-value) >> 1); }
 
 }  // namespace
 
-void Image::allocate(AVPixelFormat format, int width, int height) {
-  if (format == format_ && width == width_ && height == height_) return;
-  PlaneSet planes;
-  const int bytes = check(
-      av_image_get_buffer_size(format, width, height, kAlignment),
-      "av_image_get_buffer_size");
-  // swscale's vector code may touch a little beyond the last row.
-  buffer_.reset(static_cast<uint8_t*>(av_malloc(bytes + kAlignment)));
-  accounted_.set(buffer_ ? bytes + kAlignment : 0);
-  checkAlloc(buffer_.get(), "av_malloc");
-  check(
-      av_image_fill_arrays(
-          planes.data.data(), planes.stride.data(), buffer_.get(), format,
-          width, height, kAlignment),
-      "av_image_fill_arrays");
-  planes_ = planes;
-  format_ = format;
-  width_ = width;
-  height_ = height;
-}
-
-PictureFormat formatOf(const AVFrame& frame) {
-  PictureFormat picture{
-      static_cast<AVPixelFormat>(frame.format), frame.width, frame.height,
-      frame.colorspace, frame.color_range == AVCOL_RANGE_JPEG};
-  const auto plain = [&](AVPixelFormat format) {
-    picture.format = format;
-    picture.fullRange = true;
-  };
-  switch (picture.format) {
-    case AV_PIX_FMT_YUVJ420P:
-      plain(AV_PIX_FMT_YUV420P);
-      break;
-    case AV_PIX_FMT_YUVJ422P:
-      plain(AV_PIX_FMT_YUV422P);
-      break;
-    case AV_PIX_FMT_YUVJ444P:
-      plain(AV_PIX_FMT_YUV444P);
-      break;
-    case AV_PIX_FMT_YUVJ440P:
-      plain(AV_PIX_FMT_YUV440P);
-      break;
-    case AV_PIX_FMT_YUVJ411P:
-      plain(AV_PIX_FMT_YUV411P);
-      break;
-    default:
-      break;
-  }
-  return picture;
-}
-
 void Converter::run(
     const PictureFormat& from, const PlaneSet& source, const PictureFormat& to,
     const PlaneSet& target) {
@@ -214,12 +152,28 @@ void Converter::run(
       "sws_scale");
 }
 
-/// Whether swscale may write to the caller's memory. Its vector code writes
+/// Whether frames like this one are scaled by our own code, not by swscale.
+bool Scaler::scalesByArea(const AVFrame& frame) const {
+  return !mapsTones(frame) && AreaScaler::supports(
+                                  frame, pixelFormatOf(output_.format),
+                                  output_.scaleWidth, output_.scaleHeight);
+}
+
+/// Whether high dynamic range is to be brought down.
+bool Scaler::mapsTones(const AVFrame& frame) const {
+  const bool eightBitRgb = output_.format != OutputFormat::kYuv420p &&
+                           output_.format != OutputFormat::kRgb48le;
+  return output_.toneMap && eightBitRgb && ToneMap::applies(frame.color_trc);
+}
+
+/// Whether the picture may be made in the caller's memory: if it stays as it
+/// is made, and the maker keeps within it. swscale's vector code writes
 /// whole vectors, up to 60 bytes past rows whose width is no multiple of 16,
 /// and some of it crashes on unaligned planes (NV12 to yuv420p): tried for all
 /// widths to 260 and twelve source formats with FFmpeg 5.1.
-bool Scaler::writesInPlace() const noexcept {
-  return output_.width % 64 == 0 && output_.format != OutputFormat::kYuv420p &&
+bool Scaler::writesInPlace(bool byArea) const noexcept {
+  return (byArea || (output_.width % 64 == 0 &&
+                     output_.format != OutputFormat::kYuv420p)) &&
          output_.orientation.quarterTurns == 0 && !output_.orientation.flip &&
          output_.left == 0 && output_.top == 0 &&
          output_.width == output_.scaleWidth &&
@@ -250,15 +204,24 @@ void Scaler::write(const AVFrame& frame, uint8_t* out) {
   const AVPixelFormat format = pixelFormatOf(output_.format);
   const PlaneSet target =
       tightPlanes(format, output_.width, output_.height, out);
-  if (writesInPlace()) {
-    convert(frame, target);
-    return;
+  const bool byArea = scalesByArea(frame);
+  const bool inPlace = writesInPlace(byArea);
+  if (!inPlace) {
+    // swscale's vector code leaves the last pixels of a row out where the row
+    // has no room for eight of them.
+    const int roomy = (output_.scaleWidth + 15) & ~15;
+    upright_.allocate(format, roomy, output_.scaleHeight);
   }
-  // swscale's vector code leaves the last pixels of a row out where the row has
-  // no room for eight of them.
-  const int roomy = (output_.scaleWidth + 15) & ~15;
-  upright_.allocate(format, roomy, output_.scaleHeight);
-  convert(frame, upright_.planes());
+  const PlaneSet& made = inPlace ? target : upright_.planes();
+  if (byArea) {
+    area_.prepare(frame, format, output_.scaleWidth, output_.scaleHeight);
+    area_.write(frame, made);
+  } else if (mapsTones(frame)) {
+    convertToneMapped(frame, made);
+  } else {
+    convertTo(format, frame, made);
+  }
+  if (inPlace) return;
   if (output_.left > 0 || output_.top > 0) paintBlack(frame, out);
   place(upright_.planes(), target);
 }
@@ -275,13 +238,7 @@ void Scaler::paintBlack(const AVFrame& frame, uint8_t* out) const {
   }
 }
 
-void Scaler::convert(const AVFrame& frame, const PlaneSet& target) {
-  const bool eightBitRgb = output_.format != OutputFormat::kYuv420p &&
-                           output_.format != OutputFormat::kRgb48le;
-  if (!output_.toneMap || !eightBitRgb || !ToneMap::applies(frame.color_trc)) {
-    convertTo(pixelFormatOf(output_.format), frame, target);
-    return;
-  }
+void Scaler::convertToneMapped(const AVFrame& frame, const PlaneSet& target) {
   // Note [Tone mapping]
   if (!toneMap_) toneMap_.emplace(frame.color_trc, frame.color_primaries);
   wide_.allocate(AV_PIX_FMT_RGB48, output_.scaleWidth, output_.scaleHeight);

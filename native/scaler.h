@@ -1,11 +1,10 @@
 #pragma once
 
-#include <array>
 #include <optional>
-#include <vector>
 
+#include "area_scaler.h"
 #include "av.h"
-#include "memory_account.h"
+#include "picture.h"
 #include "stream_info.h"
 #include "tone_map.h"
 
@@ -39,46 +38,6 @@ struct Output {
   bool toneMap = true;
 };
 
-/// Planes of a picture that somebody else owns, as FFmpeg passes them around.
-struct PlaneSet {
-  std::array<uint8_t*, 4> data{};
-  std::array<int, 4> stride{};
-};
-
-/// A picture of our own, rows aligned for SIMD. Move-only.
-class Image {
- public:
-  /// Makes room, reusing it while nothing changes.
-  void allocate(AVPixelFormat format, int width, int height);
-  const PlaneSet& planes() const noexcept { return planes_; }
-
- private:
-  struct FreeBuffer {
-    void operator()(uint8_t* buffer) const noexcept { av_free(buffer); }
-  };
-  std::unique_ptr<uint8_t, FreeBuffer> buffer_;
-  AccountedBytes accounted_;
-  PlaneSet planes_;
-  AVPixelFormat format_ = AV_PIX_FMT_NONE;
-  int width_ = 0;
-  int height_ = 0;
-};
-
-/// One side of a conversion.
-struct PictureFormat {
-  AVPixelFormat format = AV_PIX_FMT_NONE;
-  int width = 0;
-  int height = 0;
-  /// Matrix for YUV, as AVColorSpace.
-  int matrix = AVCOL_SPC_UNSPECIFIED;
-  bool fullRange = false;
-
-  bool operator==(const PictureFormat&) const = default;
-};
-
-/// What `frame` holds; the deprecated yuvj formats as yuv of full range.
-PictureFormat formatOf(const AVFrame& frame);
-
 /// One swscale context, made anew only when a side changes.
 /// Thread-safety: one thread at a time.
 class Converter {
@@ -93,9 +52,10 @@ class Converter {
   PictureFormat to_;
 };
 
-/// Turns decoded frames into output frames: scales the planes first (area
-/// averaging, in the stream's own chroma layout), converts colour on the small
-/// picture, then turns and places it.
+/// Turns decoded frames into output frames: AreaScaler makes the common ones
+/// smaller. Of others the planes are scaled first by swscale (area averaging,
+/// in the stream's own chroma layout) and colour is converted on the small
+/// picture. Then the picture is turned and placed.
 /// Owns its intermediate pictures. Thread-safety: one thread at a time.
 class Scaler {
  public:
@@ -108,14 +68,17 @@ class Scaler {
   void write(const AVFrame& frame, uint8_t* out);
 
  private:
-  void convert(const AVFrame& frame, const PlaneSet& target);
+  bool scalesByArea(const AVFrame& frame) const;
+  bool mapsTones(const AVFrame& frame) const;
+  void convertToneMapped(const AVFrame& frame, const PlaneSet& target);
   void convertTo(
       AVPixelFormat format, const AVFrame& frame, const PlaneSet& target);
   void paintBlack(const AVFrame& frame, uint8_t* out) const;
   void place(const PlaneSet& source, const PlaneSet& target) const;
-  bool writesInPlace() const noexcept;
+  bool writesInPlace(bool byArea) const noexcept;
 
   Output output_;
+  AreaScaler area_;
   Converter scale_;
   Converter color_;
   Image scaled_;

@@ -13,7 +13,7 @@ const filesIn = (folder, extension) =>
     .filter((name) => extension.test(name))
     .map((name) => join(folder, name));
 
-const nativeFiles = ['native', 'native/test'].flatMap((folder) =>
+const nativeFiles = ['native', 'native/test', 'bench/native'].flatMap((folder) =>
   filesIn(folder, /\.(cc|h)$/),
 );
 

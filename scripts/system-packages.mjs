@@ -17,9 +17,16 @@ const requirements = [
   },
   {
     name: `FFmpeg's development files (${libraries.join(', ')})`,
-    here: async () => (await libraryVersions()) !== '',
+    here: async () => (await version(...libraries)) !== '',
     apt: libraries.map((library) => `${library}-dev`),
     brew: ['ffmpeg'],
+  },
+  {
+    // The addon can do without, more slowly.
+    name: 'Highway (vector instructions)',
+    here: async () => (await version('libhwy')) !== '',
+    apt: ['libhwy-dev'],
+    brew: ['highway'],
   },
   {
     name: 'the ffmpeg tool',
@@ -113,9 +120,14 @@ export function onPath(command) {
   });
 }
 
-/** The versions of FFmpeg's libraries that the addon is built with; '' if one is missing. */
+/** The versions of the libraries that the addon is built with. */
 export async function libraryVersions() {
-  return run('pkg-config', ['--modversion', ...libraries]).catch(() => '');
+  return (await Promise.all([version(...libraries), version('libhwy')])).join('\n');
+}
+
+/** What pkg-config says; '' if one is missing. */
+function version(...names) {
+  return run('pkg-config', ['--modversion', ...names]).catch(() => '');
 }
 
 /** What the clone needs from the system and does not find there. */

@@ -103,3 +103,31 @@ testOf('cuts.mp4')('every pixel of a row is converted, whatever its width', asyn
     );
   }
 });
+
+ffmpegTest('what is made smaller is the average of what it covers', async () => {
+  const path = join(directory, 'smaller.mkv');
+  await ffmpeg([
+    ...['-y', '-f', 'lavfi', '-i', 'testsrc2=s=192x108:r=5:d=0.2', '-vf'],
+    ...['format=yuv420p', '-c:v', 'ffv1', path],
+  ]);
+  const [width, height] = [64, 36];
+  await using large = await openVideo(path, { pixelFormat: 'native' });
+  await using planes = await openVideo(path, { width, pixelFormat: 'yuv420p' });
+  await using grey = await openVideo(path, { width, pixelFormat: 'gray8' });
+  const [source, luma, full] = await Promise.all(
+    [large, planes, grey].map(async (video) => (await video.frameAt({ index: 0 })).data),
+  );
+  if (!source || !luma || !full) throw new Error('a frame is missing');
+  for (let y = 0; y < height; ++y) {
+    for (let x = 0; x < width; ++x) {
+      let sum = 0;
+      for (let i = 0; i < 9; ++i) {
+        sum += source[(3 * y + Math.floor(i / 3)) * 192 + 3 * x + (i % 3)] ?? NaN;
+      }
+      // Half a level is rounding; the rest is for machines on which swscale does it.
+      const stretched = Math.min(255, Math.max(0, ((sum / 9 - 16) * 255) / 219));
+      expect(Math.abs((luma[y * width + x] ?? NaN) - sum / 9)).toBeLessThan(1.1);
+      expect(Math.abs((full[y * width + x] ?? NaN) - stretched)).toBeLessThan(1.6);
+    }
+  }
+});

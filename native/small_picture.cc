@@ -53,6 +53,15 @@ void SmallPicture::load(const AVFrame& frame) {
   const AVPixFmtDescriptor* layout = av_pix_fmt_desc_get(from.format);
   planar_ = planeFormat(*layout) != AV_PIX_FMT_NONE;
   hasChroma_ = false;
+  byArea_ = AreaScaler::supports(frame, AV_PIX_FMT_YUV420P, width_, height_);
+  if (byArea_) {
+    images_[0].allocate(AV_PIX_FMT_YUV420P, width_, height_);
+    usePlanes(images_[0].planes());
+    area_.prepare(frame, AV_PIX_FMT_YUV420P, width_, height_);
+    const PlaneSet& target = images_[0].planes();
+    area_.writeLuma(frame, target.data[0], target.stride[0]);
+    return;
+  }
   if (planar_) {
     loadPlane(0);
     return;
@@ -65,19 +74,17 @@ void SmallPicture::load(const AVFrame& frame) {
     to.fullRange = false;
   }
   images_[0].allocate(to.format, width_, height_);
-  PlaneSet source;
-  for (int i = 0; i < 4; ++i) {
-    source.data[i] = frame.data[i];
-    source.stride[i] = frame.linesize[i];
-  }
-  const PlaneSet& target = images_[0].planes();
-  converters_[0].run(from, source, to, target);
-  planes_[0] = {target.data[0], width_, height_, target.stride[0]};
+  converters_[0].run(from, planesOf(frame), to, images_[0].planes());
+  usePlanes(images_[0].planes());
+  hasChroma_ = true;
+}
+
+void SmallPicture::usePlanes(const PlaneSet& planes) {
+  planes_[0] = {planes.data[0], width_, height_, planes.stride[0]};
   for (int i = 1; i < 3; ++i) {
     planes_[i] = {
-        target.data[i], halved(width_), halved(height_), target.stride[i]};
+        planes.data[i], halved(width_), halved(height_), planes.stride[i]};
   }
-  hasChroma_ = true;
 }
 
 void SmallPicture::loadPlane(int index) {
@@ -122,9 +129,16 @@ void SmallPicture::loadPlane(int index) {
 
 void SmallPicture::loadChroma() {
   if (hasChroma_) return;
+  hasChroma_ = true;
+  if (byArea_) {
+    const PlaneSet& target = images_[0].planes();
+    area_.writeChroma(
+        *frame_, {target.data[1], target.data[2]},
+        {target.stride[1], target.stride[2]});
+    return;
+  }
   loadPlane(1);
   loadPlane(2);
-  hasChroma_ = true;
 }
 
 FramePlanes SmallPicture::planes() {

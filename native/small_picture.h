@@ -28,6 +28,7 @@ class SmallPicture {
 
  private:
   void loadPlane(int index);
+  void usePlanes(const PlaneSet& planes);
   void loadChroma();
   Plane sparse(int index);
 
@@ -38,6 +39,9 @@ class SmallPicture {
   bool hasChroma_ = false;
   /// Whether luma and chroma can be scaled one by one.
   bool planar_ = false;
+  /// Whether it is area_ that scales the frame.
+  bool byArea_ = false;
+  AreaScaler area_;
   std::array<Converter, 3> converters_;
   std::array<Image, 3> images_;
   std::array<Bytes, 2> sparse_;

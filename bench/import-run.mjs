@@ -118,7 +118,7 @@ function analyzeFrames(frames, reference) {
     const size = width * height;
     const luma = half(data.subarray(0, size), width, height);
     const [u, v] = [size, (size * 5) / 4].map((at) =>
-      half(data.subarray(at, at + size / 4), width / 2, height / 2),
+      halfChroma(data.subarray(at, at + size / 4), width / 2, height / 2),
     );
     const change = meter.next({ luma, u, v, fullRange: false }, time);
     decided.push(...detector.push({ time, pts, ...change }));
@@ -151,6 +151,23 @@ function half(data, width, height) {
     for (let x = 0, at = 2 * y * width; x < w; x++, at += 2, to++) {
       const sum = data[at] + data[at + 1] + data[at + width] + data[at + width + 1];
       out[to] = (sum + 2) >> 2;
+    }
+  }
+  return { data: out, width: w, height: h, stride: w };
+}
+
+/**
+ * The same for chroma, which lies on the left one of two luma samples, here and there: a quarter of a sample further to the left
+ * (Note [Area averages] in native/area_filter.h).
+ */
+function halfChroma(data, width, height) {
+  const [w, h] = [width / 2, height / 2];
+  const out = new Uint8Array(w * h);
+  for (let y = 0, to = 0; y < h; y++) {
+    for (let x = 0, at = 2 * y * width; x < w; x++, at += 2, to++) {
+      const left = x === 0 ? at : at - 1;
+      const column = (from) => data[from] + data[from + width];
+      out[to] = (column(left) + 4 * column(at) + 3 * column(at + 1) + 8) >> 4;
     }
   }
   return { data: out, width: w, height: h, stride: w };

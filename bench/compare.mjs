@@ -3,10 +3,11 @@ import { open } from 'node:fs/promises';
 
 /**
  * Least PSNR, in decibels, of any compared frame to the reference's. Filters differ (swscale's bilinear and bicubic keep
- * or lose more grain than an average of areas does), so frames are not equal. A wrong frame is told from a right one
- * all the same: `neighbour` in the results is what the reference's own next frame would come to.
+ * or lose more grain than an average of areas does: 29.4 dB at least on the suite's clips), so frames are not equal. A wrong
+ * frame is told from a right one all the same: `neighbour` in the results is what the reference's own next frame
+ * comes to, 19 to 27 dB on the suite's clips.
  */
-export const LEAST_PSNR = 30;
+export const LEAST_PSNR = 28;
 
 /** Most seconds by which a time may differ: half a tick of a millisecond clock (WebM's), and rounding. */
 const TIME_TOLERANCE = 0.002;

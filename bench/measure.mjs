@@ -20,7 +20,7 @@ async function textOf(stream) {
  * @param {string[]} command
  * @returns {Promise<{ cpu: number, wall: number, rss: number, output: string }>} seconds, seconds, bytes, and what it
  *   wrote on standard output
- * @throws with the last of what it wrote on standard error, if it does not exit with 0
+ * @throws with its error message from standard error, if it does not exit with 0
  */
 export async function measure(command) {
   const child = spawn(launcher, command, { stdio: ['ignore', 'pipe', 'pipe', 'pipe'] });
@@ -29,8 +29,10 @@ export async function measure(command) {
   );
   const { status, ...rest } = JSON.parse(figures);
   if (status !== 0) {
-    const last = errors.trim().split('\n').slice(-2).join(' ').slice(0, 300);
-    throw new Error(`ended with ${status}: ${last}`);
+    // Node names the error above its stack.
+    const lines = errors.trim().split('\n');
+    const named = lines.find((line) => /error/i.test(line)) ?? lines.at(-1);
+    throw new Error(`ended with ${status}: ${named.trim().slice(0, 300)}`);
   }
   return { ...rest, output };
 }

@@ -1,8 +1,10 @@
 // Builds dist/ from src/:
 //
 //   cjs/index.js   the library, once, as CommonJS
+//   cjs/names.js   its exports one by one: Node reads all of a CommonJS file that is imported
+//                  for the names in it, which would take longer than to run the library
 //   cjs/beamcoder-process.js   what runs where beamcoder decodes
-//   index.mjs      the same library for ESM: the names of cjs/index.js and nothing else,
+//   index.mjs      the same library for ESM: the names of cjs/names.js and nothing else,
 //                  so that a MediaError is the same class however it was loaded
 //   cli.mjs        the command line, which imports index.mjs
 //   benchmark.mjs  what runs one decode path of a benchmark, which does so, too
@@ -76,8 +78,13 @@ async function buildCommonJs(dist) {
 
 async function wrapForEsm(dist, commonJs) {
   const names = Object.keys(createRequire(import.meta.url)(commonJs)).sort();
+  const assigned = names.map((name) => `exports.${name} = library.${name};\n`).join('');
+  await writeFile(
+    join(dist, 'cjs', 'names.js'),
+    `const library = require('./index.js');\n${assigned}`,
+  );
   const list = names.map((name) => `  ${name},\n`).join('');
-  await writeFile(join(dist, 'index.mjs'), `export {\n${list}} from './cjs/index.js';\n`);
+  await writeFile(join(dist, 'index.mjs'), `export {\n${list}} from './cjs/names.js';\n`);
 }
 
 async function buildCli(dist) {

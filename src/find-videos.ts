@@ -3,7 +3,6 @@ import type { Dirent } from 'node:fs';
 import { open, readdir, stat } from 'node:fs/promises';
 import { extname, join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import picomatch from 'picomatch';
 import { MediaError } from './errors.ts';
 
 /**
@@ -56,6 +55,7 @@ export async function* findVideos(
     });
     return;
   }
+  const { default: picomatch } = await import('picomatch'); // only where it is needed
   const { isGlob, base, glob } = picomatch.scan(withSlashes(text));
   if (kind === null && isGlob) {
     const root = resolve(base);

@@ -54,6 +54,7 @@ Selection selectionFrom(const Napi::Object& object) {
   selection.step = object.Get("step").As<Napi::Number>().Int64Value();
   selection.every = object.Get("every").As<Napi::Number>().DoubleValue();
   selection.keyFrames = boolean(object, "keyFrames");
+  selection.all = boolean(object, "all");
   return selection;
 }
 

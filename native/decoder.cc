@@ -7,6 +7,7 @@ extern "C" {
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 #include "compat.h"
@@ -73,6 +74,8 @@ void Decoder::start(const Selection& selection, const Output& output) {
   begin(output);
   reader_.begin(selection.start, selection.keyFrames);
   selector_.emplace(selection);
+  ahead_.fill(-std::numeric_limits<double>::infinity());
+  reader_.skipWhere([this](int64_t pts) { return canSkip(pts); });
 }
 
 void Decoder::startAt(std::vector<int64_t> frames, const Output& output) {
@@ -123,6 +126,8 @@ bool Decoder::choose() {
 
 bool Decoder::chooseByTarget() {
   for (;;) {
+    const std::optional<double> target = selector_->nextTarget();
+    if (target && reader_.hurry(*target)) hasOnScreen_ = false;
     const bool more = reader_.next(current_);
     if (!hasOnScreen_) {
       if (!more) return false;
@@ -160,6 +165,16 @@ bool Decoder::chooseByNumber() {
     reader_.addError(std::move(error));
   }
   return false;
+}
+
+/// Whether a pass by time can do without the frame with this pts: it is enough
+/// to know of one shown later, still before the next target. Those that others
+/// refer to come before them in decoding order, so it has often been seen.
+bool Decoder::canSkip(int64_t pts) {
+  const double time = reader_.seconds(pts);
+  ahead_[seen_++ % ahead_.size()] = time;
+  return std::ranges::any_of(
+      ahead_, [&](double other) { return selector_->canSkip(time, other); });
 }
 
 /// Whether the pass by numbers yields a frame with this pts.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -132,6 +133,7 @@ class Decoder {
   bool chooseByTarget();
   bool chooseByNumber();
   bool isWanted(int64_t pts) const;
+  bool canSkip(int64_t pts);
   bool fetch(size_t frame);
 
   // What to make of them.
@@ -159,6 +161,10 @@ class Decoder {
   TimedFrame chosen_;
   bool hasChosen_ = false;
   int64_t chosenTargets_ = 0;
+  /// Times of the last packets on the way to the codec, in decoding order: no
+  /// codec here reorders more.
+  std::array<double, 16> ahead_{};
+  size_t seen_ = 0;
   /// Of a pass by numbers.
   std::vector<int64_t> numbers_;
   size_t nextNumber_ = 0;

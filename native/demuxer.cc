@@ -208,8 +208,23 @@ bool Demuxer::read(Packet& packet) {
     }
     corruptPacket_ = (packet->flags & AV_PKT_FLAG_CORRUPT) != 0;
     if (order_) ++*order_;
+    const int64_t dts =
+        packet->dts != AV_NOPTS_VALUE ? packet->dts : packet->pts;
+    if (dts != AV_NOPTS_VALUE) lastDts_ = dts;
     return true;
   }
+}
+
+std::optional<bool> Demuxer::hasKeyFrameAhead(
+    int64_t pts, int64_t margin) const {
+  const int entries = avformat_index_get_entries_count(stream_);
+  const AVIndexEntry* last = avformat_index_get_entry(stream_, entries - 1);
+  if (last == nullptr || last->timestamp < pts || !lastDts_) {
+    return std::nullopt;
+  }
+  const AVIndexEntry* key = avformat_index_get_entry_from_timestamp(
+      stream_, pts, AVSEEK_FLAG_BACKWARD);
+  return key != nullptr && key->timestamp > *lastDts_ + margin;
 }
 
 bool Demuxer::endsEarly() const {
@@ -247,6 +262,7 @@ bool Demuxer::seek(int64_t pts) {
   corruptPacket_ = false;
   hasUnread_ = false;
   order_.reset();
+  lastDts_.reset();
   const int result = avformat_seek_file(
       context_.get(), stream_->index, INT64_MIN, pts, pts, 0);
   interrupt_.check();

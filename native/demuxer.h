@@ -43,6 +43,14 @@ class Demuxer {
   std::optional<int64_t> order() const noexcept { return order_; }
   void setOrder(int64_t order) noexcept { order_ = order; }
 
+  /// Time in ticks of the last packet read, in decoding order where known.
+  std::optional<int64_t> lastDts() const noexcept { return lastDts_; }
+
+  /// Whether the container's tables tell of a key frame at or before `pts` that
+  /// lies more than `margin` ticks ahead; nothing where they do not reach so
+  /// far.
+  std::optional<bool> hasKeyFrameAhead(int64_t pts, int64_t margin) const;
+
   /// Why a stream of bytes broke off, if it has been read to there.
   std::optional<Error> brokeOff() const;
 
@@ -74,6 +82,7 @@ class Demuxer {
   AVStream* stream_ = nullptr;
   bool corruptPacket_ = false;
   std::optional<int64_t> order_ = 0;
+  std::optional<int64_t> lastDts_;
   Packet unread_;
   bool hasUnread_ = false;
 };

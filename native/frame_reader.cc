@@ -75,6 +75,7 @@ double FrameReader::seconds(int64_t ticks) const {
 void FrameReader::begin(std::optional<double> start, bool keyFramesOnly) {
   const bool sameCodec = keyFramesOnly_ == keyFramesOnly;
   keyFramesOnly_ = keyFramesOnly;
+  skipping_ = true;
   if (!sameCodec) codec_.reset();
   forget();
   errors_.clear();
@@ -85,6 +86,33 @@ void FrameReader::begin(std::optional<double> start, bool keyFramesOnly) {
     rewind();
   }
   if (!codec_) restartCodec();
+}
+
+bool FrameReader::hurry(double time) {
+  if (!lastPts_ || !isWorthSeeking(time)) return false;
+  const int64_t before = *lastPts_;
+  forget();
+  seekTo(time);
+  if (!landed_ || landed_->pts <= before) {  // in vain
+    trustsTables_ = false;
+    farAhead_ *= 2;
+  }
+  return true;
+}
+
+bool FrameReader::isWorthSeeking(double time) const {
+  if (!demuxer_->seekable() || keyFramesOnly_) return false;
+  const AVRational timeBase = stream().time_base;
+  const double ticks = time * timeBase.den / timeBase.num;
+  if (std::abs(ticks) > 9e18) return false;
+  // Frames on their way through the decoder cost more than a few to come.
+  const int near = codec().thread_count + codec().has_b_frames;
+  std::optional<bool> key;
+  if (trustsTables_) {
+    key = demuxer_->hasKeyFrameAhead(
+        static_cast<int64_t>(ticks), near * frameDuration());
+  }
+  return key.value_or(time - seconds(*lastPts_) > farAhead_);
 }
 
 /// Nothing of what was read counts any more.
@@ -272,7 +300,8 @@ bool FrameReader::receive(Frame& frame) {
 bool FrameReader::skips(const AVPacket& packet) {
   const bool disposable = disposable_->contains(packet);
   if (!skippable_ || packet.pts == AV_NOPTS_VALUE) return false;
-  const bool skipped = skippable_(packet.pts) && disposable && skipping_;
+  const bool skipped =
+      skippable_(packet.pts) && disposable && skipping_ && !hasFailed_;
   hasSkipped_ = hasSkipped_ || skipped;
   return skipped;
 }
@@ -292,6 +321,14 @@ void FrameReader::finish() {
       ErrorCode::kInvalidData, "the stream holds no frame that can be decoded");
 }
 
+/// Of the average frame, in ticks; 0 if not known.
+int64_t FrameReader::frameDuration() const {
+  const AVRational rate = stream().avg_frame_rate;
+  if (rate.num <= 0 || rate.den <= 0) return 0;
+  const int64_t ticks = av_rescale_q(1, av_inv_q(rate), stream().time_base);
+  return std::max<int64_t>(ticks, 0);
+}
+
 void FrameReader::stamp(TimedFrame& frame) {
   const AVStream& stream = this->stream();
   frame.pts = frame.frame->best_effort_timestamp;
@@ -302,11 +339,7 @@ void FrameReader::stamp(TimedFrame& frame) {
     frame.pts = nextPts_.value_or(first);
   }
   frame.duration = compat::frameDuration(*frame.frame, stream);
-  const AVRational rate = stream.avg_frame_rate;
-  if (frame.duration <= 0 && rate.num > 0 && rate.den > 0) {
-    frame.duration = av_rescale_q(1, av_inv_q(rate), stream.time_base);
-  }
-  frame.duration = std::max<int64_t>(frame.duration, 0);
+  if (frame.duration <= 0) frame.duration = frameDuration();
   frame.time = seconds(frame.pts);
   frame.end = seconds(frame.pts + frame.duration);
   nextPts_ = frame.pts + frame.duration;

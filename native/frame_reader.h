@@ -67,6 +67,11 @@ class FrameReader {
   using Skippable = std::function<bool(int64_t pts)>;
   void skipWhere(Skippable skippable) { skippable_ = std::move(skippable); }
 
+  /// Continues closer to `time` (seconds), which lies ahead, if a key frame on
+  /// the way is worth a jump; says whether. No frame on screen from then on is
+  /// missed; frames before it may come first, also some that came before.
+  bool hurry(double time);
+
   /// Continues so that frame `frame` of `index` comes, unless it will come
   /// anyway before long; frames before it may come first. Each `attempt` (from
   /// 0) starts further back; at `kAttempts` - 1, at the beginning of the file.
@@ -90,9 +95,11 @@ class FrameReader {
  private:
   bool receive(Frame& frame);
   void stamp(TimedFrame& frame);
+  int64_t frameDuration() const;
   void finish();
   void rewind();
   void seekTo(double time);
+  bool isWorthSeeking(double time) const;
   bool landsBefore(double time);
   void restartCodec();
   void forget();
@@ -124,6 +131,11 @@ class FrameReader {
   bool hasFailed_ = false;
   /// Of the key frame to which a jump went, until it comes.
   std::optional<int64_t> keyPts_;
+  /// Whether the container's tables of key frames have been right so far.
+  bool trustsTables_ = true;
+  /// Without them a jump of so many seconds is tried.
+  double farAhead_ = kFarAhead;
+  static constexpr double kFarAhead = 10;
   /// How often a file had to be decoded from its beginning for one frame.
   int detours_ = 0;
   /// How many `errors_` there were before the first attempt.

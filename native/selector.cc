@@ -22,18 +22,35 @@ bool Selector::takes(double time) noexcept {
   return seen_++ % selection_.step == 0;
 }
 
+double Selector::firstAt(double time, double origin) const noexcept {
+  // Targets are origin + k · every.
+  return std::ceil((time - slack(time) - origin) / selection_.every);
+}
+
 int64_t Selector::answers(double time, double until) noexcept {
-  if (!origin_) origin_ = selection_.start.value_or(time);
+  if (!origin_) origin_ = time;
   if (selection_.end) until = std::min(until, *selection_.end);
-  // The first target that is not before `at`: targets are origin + k · every.
-  const auto firstAt = [&](double at) {
-    return std::ceil((at - slack(at) - *origin_) / selection_.every);
-  };
-  const double from = std::max(firstAt(time), nextTarget_);
-  const double to = firstAt(until);
+  const double from = std::max(firstAt(time, *origin_), nextTarget_);
+  const double to = firstAt(until, *origin_);
   if (!(to > from)) return 0;
   nextTarget_ = to;
   return static_cast<int64_t>(std::min(to - from, 1e9));
+}
+
+bool Selector::canSkip(double time, double later) const noexcept {
+  if (selection_.all || selection_.keyFrames) return false;
+  if (!hasTargets()) return isBeforeStart(time);
+  if (!origin_ || !(later > time)) return false;
+  if (selection_.end) later = std::min(later, *selection_.end);
+  return firstAt(later, *origin_) <=
+         std::max(firstAt(time, *origin_), nextTarget_);
+}
+
+std::optional<double> Selector::nextTarget() const noexcept {
+  if (!hasTargets() || !origin_ || selection_.all) return std::nullopt;
+  const double target = *origin_ + nextTarget_ * selection_.every;
+  if (isPastEnd(target)) return std::nullopt;
+  return target;
 }
 
 }  // namespace rushes

@@ -16,6 +16,8 @@ struct Selection {
   /// the frame on screen then.
   double every = 0;
   bool keyFrames = false;
+  /// Every frame from before the range on is looked at, whatever it answers.
+  bool all = false;
 };
 
 /// Decides frame by frame, knowing only times. Plain data, no FFmpeg.
@@ -25,7 +27,8 @@ struct Selection {
 /// below any time base's tick, far above the rounding of doubles.
 class Selector {
  public:
-  explicit Selector(const Selection& selection) : selection_(selection) {}
+  explicit Selector(const Selection& selection)
+      : selection_(selection), origin_(selection.start) {}
 
   bool hasTargets() const noexcept { return selection_.every > 0; }
 
@@ -38,6 +41,15 @@ class Selector {
     return selection_.start.value_or(time);
   }
 
+  /// Whether the pass can do without a frame at `time` if another one comes at
+  /// `later`: it lies before the range, or no target in between. Nothing is
+  /// counted.
+  bool canSkip(double time, double later) const noexcept;
+
+  /// The first target that is not answered yet, unless it lies behind the range
+  /// or is not known before the first frame.
+  std::optional<double> nextTarget() const noexcept;
+
   /// Without targets: whether the next frame, at `time` and inside the range,
   /// is wanted. Counts it for `step`.
   bool takes(double time) noexcept;
@@ -47,8 +59,12 @@ class Selector {
   int64_t answers(double time, double until) noexcept;
 
  private:
+  /// Number of the first target that is not before `time`; whole.
+  double firstAt(double time, double origin) const noexcept;
+
   Selection selection_;
   int64_t seen_ = 0;
+  /// The first target: `start`, or the time of the first frame.
   std::optional<double> origin_;
   /// Number of the first target not answered yet; whole.
   double nextTarget_ = 0;

@@ -28,7 +28,10 @@ const SCRIPT = `
 const [addonFile, type] = process.argv.slice(1);
 const addon = require(addonFile);
 const print = (value) => require('node:fs').writeSync(1, JSON.stringify(value) + '\\n');
-const whole = { start: null, end: null, step: 1, every: 0, keyFrames: false };
+const whole = {
+  ...{ start: null, end: null, step: 1, every: 0, keyFrames: false },
+  all: true,
+};
 async function frames(source, hardware) {
   const decoder = new addon.Decoder({ source, streamIndex: -1, language: '', threads: 1, skipErrors: false });
   const { info } = await decoder.open();

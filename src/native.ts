@@ -88,6 +88,8 @@ export interface NativeSelection {
   /** Distance of targets, or 0. A target is answered by the frame on screen then. */
   every: number;
   keyFrames: boolean;
+  /** Every frame is looked at: none is skipped, also where no target needs it. */
+  all: boolean;
 }
 
 /** How to make the pixels of one output frame. */

@@ -294,7 +294,8 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
     selection: ResolvedSelection,
     signal: AbortSignal | undefined,
   ): AsyncGenerator<Frame, void, undefined> {
-    const start = (decoder: NativeDecoder) => decoder.start(selection, this.#output);
+    const wanted = { ...selection, all: false };
+    const start = (decoder: NativeDecoder) => decoder.start(wanted, this.#output);
     for await (const reads of this.#reads(start, signal, this.#growingSize())) {
       for (const frame of reads.flatMap(({ frames }) => frames)) {
         signal?.throwIfAborted();
@@ -370,7 +371,8 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
     signal: AbortSignal | undefined,
   ): AsyncGenerator<Frame[], void, undefined> {
     let batch: Frame[] = [];
-    const start = (decoder: NativeDecoder) => decoder.start(selection, this.#output);
+    const wanted = { ...selection, all: false };
+    const start = (decoder: NativeDecoder) => decoder.start(wanted, this.#output);
     for await (const reads of this.#reads(start, signal, nextSize)) {
       for (const { frames, size } of reads) {
         // A read falls short only where the size of frames changes.
@@ -417,7 +419,8 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
     signal: AbortSignal | undefined,
   ): AsyncGenerator<MeasureBatch[], void, undefined> {
     const output: NativeOutput = { ...geometry, pixelFormat: 'gray8', toneMap: false };
-    const start = (decoder: NativeDecoder) => decoder.start(selection, output);
+    const wanted = { ...selection, all: true };
+    const start = (decoder: NativeDecoder) => decoder.start(wanted, output);
     return this.#pool.pass(signal, start, (decoder) => {
       const rows = new Float64Array(MEASURE_ROWS * MEASURE_ROW.length);
       return {

@@ -4,6 +4,7 @@ import { type Digest, digest, digests, md5 } from './helpers/frames.ts';
 import { mediaFile, mediaTest } from './helpers/media.ts';
 import { BROKEN_NAMES, MEDIA_NAMES } from './helpers/media-names.ts';
 import { readReference } from './helpers/reference.ts';
+import { select } from './helpers/selection.ts';
 
 /** How many pixels one test may have decoded on the way to its frames. */
 const PIXELS = 60e6;
@@ -40,9 +41,55 @@ describe('frames that lie apart equal those of sequential decoding, bit for bit'
           );
         }
       },
-      60_000,
+      180_000, // 4K
     );
   }
+});
+
+describe('frames at intervals are those of sequential decoding that are on screen then, bit for bit', () => {
+  for (const name of MEDIA_NAMES) {
+    mediaTest(
+      name,
+      async () => {
+        await using video = await openVideo(mediaFile(`media/${name}`), {
+          pixelFormat: 'native',
+        });
+        const { num, den } = video.info.timeBase;
+        const wanted = readReference(name, video.info.streamIndex).map((frame) => ({
+          ...frame,
+          time: (frame.pts * num) / den,
+          duration: (frame.duration * num) / den,
+        }));
+        const timeOf = (number: number) => wanted[number]?.time ?? 0;
+        const { width, height } = video.frameSize;
+        const numbers = [...sparse(wanted.length, width * height)];
+        const [first, last] = [numbers[0] ?? 0, numbers.at(-1) ?? 0];
+        const [start, end] = [timeOf(first), timeOf(last)];
+        const selections = [
+          { start, end, every: (end - start) / 2.7 || 1 },
+          { start, end, every: (end - start) / 11 || 1 },
+          { end: timeOf(last - first), every: (end - start) / 5 || 1 },
+        ];
+        for (const selection of selections) {
+          const got = await digests(video.frames(selection));
+          const chosen = select(wanted, selection).map((number) => wanted[number]);
+          expect(got.map(({ pts, md5: hash }) => [pts, hash])).toEqual(
+            chosen.map((frame) => [frame?.pts, frame?.md5]),
+          );
+        }
+      },
+      180_000, // 4K
+    );
+  }
+});
+
+mediaTest('frames far apart are the same as those near each other', async () => {
+  const path = mediaFile('media/movie_300.mp4'); // five minutes, a key frame every ten seconds
+  await using video = await openVideo(path, { width: 64, pixelFormat: 'gray8' });
+  const far = await digests(video.frames({ every: 37.3 }));
+  const near = await digests(video.frames({ every: 37.3 / 8 }));
+  expect(far.length).toBe(9);
+  expect(far).toEqual(near.filter((_, i) => i % 8 === 0));
 });
 
 /** Of a few each, so that little is held in memory and both long and short ways occur. */

@@ -83,3 +83,38 @@ TEST_CASE("time that runs backwards answers nothing twice") {
   CHECK(selector.answers(1, 0.5) == 0);
   CHECK(selector.answers(0.5, 3.5) == 1);
 }
+
+TEST_CASE("a frame can be skipped if another comes before the next target") {
+  Selection selection;
+  selection.every = 1;
+  Selector selector(selection);
+  CHECK_FALSE(selector.canSkip(0, 0.1));  // may be the first
+  CHECK_FALSE(selector.nextTarget().has_value());
+  CHECK(selector.answers(0, 0.1) == 1);
+  CHECK(selector.nextTarget() == 1);
+  CHECK(selector.canSkip(0.1, 0.2));
+  CHECK(selector.canSkip(0.1, 1));  // on screen at 1 is the other one
+  CHECK_FALSE(selector.canSkip(0.1, 1.1));
+  CHECK_FALSE(selector.canSkip(1, 1.1));
+  CHECK(selector.canSkip(1.04, 1.08));
+  CHECK_FALSE(selector.canSkip(0.2, 0.1));
+  CHECK_FALSE(selector.canSkip(0.1, 0.1));
+}
+
+TEST_CASE("what is skipped keeps to the range") {
+  Selection selection;
+  selection.start = 10;
+  selection.end = 20;
+  CHECK(Selector(selection).canSkip(9.9, 9.8));
+  CHECK_FALSE(Selector(selection).canSkip(10, 10.1));
+  selection.every = 4;
+  Selector selector(selection);
+  CHECK_FALSE(selector.canSkip(9.9, 10.1));  // on screen at 10
+  CHECK(selector.canSkip(3, 10));
+  CHECK_FALSE(selector.canSkip(17.9, 18.1));
+  CHECK(selector.answers(9.9, 18.1) == 3);
+  CHECK_FALSE(selector.nextTarget().has_value());  // 22 lies behind the range
+  CHECK(selector.canSkip(19, 23));
+  selection.all = true;
+  CHECK_FALSE(Selector(selection).canSkip(3, 10));
+}

@@ -5,6 +5,8 @@ extern "C" {
 }
 
 #include <algorithm>
+#include <array>
+#include <iterator>
 #include <utility>
 
 namespace rushes {
@@ -31,47 +33,31 @@ AVPixelFormat surfaceOf(const AVCodec& codec, AVHWDeviceType type) {
   return AV_PIX_FMT_NONE;
 }
 
-/// One component of a picture.
-template <typename Byte>
-struct Samples {
-  Byte* data;
+/// A plane of samples, or of pairs of them. Strides are in bytes.
+struct SamplePlane {
+  uint8_t* data;
   int stride;
-  /// Bytes from one sample to the next in a row.
-  int step;
-  /// Of a sample, unused ones at the lower end included.
-  int bits;
 };
 
-template <typename Byte>
-Samples<Byte> samplesOf(
-    const AVFrame& frame, const AVComponentDescriptor& component) {
-  return {
-      frame.data[component.plane] + component.offset,
-      frame.linesize[component.plane], component.step,
-      component.depth + component.shift};
-}
-
-/// `Step` in samples, known to the compiler so that it can use vectors.
+/// Sample `Step` * x of `from`, without its lowest `shift` bits, becomes sample
+/// x of `to`. `Step` is known to the compiler so that it can use vectors.
 template <typename Sample, int Step>
-void copyRows(
-    const Samples<const uint8_t>& from, const Samples<uint8_t>& to, int width,
-    int height) {
-  const int shift = from.bits - to.bits;
+void copySamples(
+    const SamplePlane& from, const SamplePlane& to, int width, int height,
+    int shift) {
   for (int y = 0; y < height; ++y) {
     const auto* source = reinterpret_cast<const Sample*>(
         from.data + static_cast<ptrdiff_t>(y) * from.stride);
     auto* target = reinterpret_cast<Sample*>(
         to.data + static_cast<ptrdiff_t>(y) * to.stride);
-    for (int x = 0; x < width; ++x) target[x] = source[x * Step] >> shift;
+    for (int x = 0; x < width; ++x) {
+      if constexpr (sizeof(Sample) == 1) {
+        target[x] = source[x * Step];
+      } else {
+        target[x] = source[x * Step] >> shift;
+      }
+    }
   }
-}
-
-template <typename Sample>
-void copySamples(
-    const Samples<const uint8_t>& from, const Samples<uint8_t>& to, int width,
-    int height) {
-  const bool paired = from.step == 2 * sizeof(Sample);
-  (paired ? copyRows<Sample, 2> : copyRows<Sample, 1>)(from, to, width, height);
 }
 
 /// Whether `planar` holds the same samples as `format`, one plane for each
@@ -240,25 +226,40 @@ bool makePlanar(Frame& frame, AVPixelFormat planar) {
       !correspond(*from, *to)) {
     return false;
   }
-  Frame target;
-  target->format = planar;
-  target->width = frame->width;
-  target->height = frame->height;
-  check(av_frame_get_buffer(target.get(), 0), "av_frame_get_buffer");
-  check(av_frame_copy_props(target.get(), frame.get()), "av_frame_copy_props");
-  for (int i = 0; i < 3; ++i) {
-    const bool chroma = i > 0;
-    const int width =
-        AV_CEIL_RSHIFT(frame->width, chroma ? to->log2_chroma_w : 0);
-    const int height =
-        AV_CEIL_RSHIFT(frame->height, chroma ? to->log2_chroma_h : 0);
-    const auto copy =
-        to->comp[i].depth > 8 ? copySamples<uint16_t> : copySamples<uint8_t>;
-    copy(
-        samplesOf<const uint8_t>(*frame, from->comp[i]),
-        samplesOf<uint8_t>(*target, to->comp[i]), width, height);
+  check(av_frame_make_writable(frame.get()), "av_frame_make_writable");
+  const bool wide = to->comp[0].depth > 8;
+  const int shift =
+      from->comp[0].depth + from->comp[0].shift - to->comp[0].depth;
+  if (shift > 0) {
+    const SamplePlane luma{frame->data[0], frame->linesize[0]};
+    copySamples<uint16_t, 1>(luma, luma, frame->width, frame->height, shift);
   }
-  std::swap(frame, target);
+  // Both chroma planes, one above the other.
+  Frame chroma;
+  const int width = AV_CEIL_RSHIFT(frame->width, to->log2_chroma_w);
+  const int height = AV_CEIL_RSHIFT(frame->height, to->log2_chroma_h);
+  chroma->format = wide ? AV_PIX_FMT_GRAY16 : AV_PIX_FMT_GRAY8;
+  chroma->width = width;
+  chroma->height = 2 * height;
+  check(av_frame_get_buffer(chroma.get(), 0), "av_frame_get_buffer");
+  const int stride = chroma->linesize[0];
+  const auto copy = wide ? copySamples<uint16_t, 2> : copySamples<uint8_t, 2>;
+  std::array<uint8_t*, 2> planes{};
+  for (int i = 0; i < 2; ++i) {
+    planes[i] = chroma->data[0] + static_cast<ptrdiff_t>(i) * height * stride;
+    uint8_t* pairs = frame->data[1] + from->comp[1 + i].offset;
+    copy(
+        {pairs, frame->linesize[1]}, {planes[i], stride}, width, height, shift);
+  }
+  // The frame owns them from here on.
+  AVBufferRef** free =
+      std::find(std::begin(frame->buf), std::end(frame->buf), nullptr);
+  std::swap(*free, chroma->buf[0]);
+  for (int i = 0; i < 2; ++i) {
+    frame->data[1 + i] = planes[i];
+    frame->linesize[1 + i] = stride;
+  }
+  frame->format = planar;
   return true;
 }
 

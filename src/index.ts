@@ -65,6 +65,7 @@ export {
   type HardwareReport,
 } from './hardware.ts';
 export type { HardwareDecode } from './hardware-probe.ts';
+export type { HardwareVerdict } from './hardware-verdicts.ts';
 export type {
   ImportActivity,
   ImportFailure,

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { createReadStream, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -152,6 +152,36 @@ describe('a device that fails in mid-stream', () => {
       expectSameList(got.frames, wanted.frames);
       expect(got.path.hardware).toBe(failsAtFrame < 0 ? TYPE : null);
     }
+  });
+
+  testOf('start-offset.ts')(
+    'loses no frame of a stream, which cannot be read twice',
+    async () => {
+      const wanted = await decode(clip('start-offset.ts'), 'none');
+      for (const failsAtFrame of [0, 20, 45]) {
+        simulate({ failsAtFrame });
+        const source = createReadStream(clip('start-offset.ts'));
+        await using video = await openVideo(source, {
+          pixelFormat: 'native',
+          hardware: TYPE,
+        });
+        expectSameList(await digests(video.frames()), wanted.frames);
+        expect(video.decodePath.hardware).toBeNull();
+      }
+    },
+  );
+
+  testOf(name)('may be left, aborted and closed in mid-read', async () => {
+    simulate({ failsAtFrame: 30 });
+    const video = await openVideo(clip(name), { hardware: TYPE });
+    const abort = new AbortController();
+    const frames = video.frames({ signal: abort.signal });
+    expect((await frames.next()).done).toBe(false);
+    abort.abort(new Error('enough'));
+    await expect(digests(frames)).rejects.toThrow('enough');
+    const rest = digests(video.frames()).catch((error: unknown) => error);
+    await video.close();
+    expect(await rest).toMatchObject({ code: 'ERR_CLOSED' });
   });
 
   testOf('cuts.mp4')('changes no analysis but for its decode path', async () => {

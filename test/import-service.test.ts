@@ -317,6 +317,7 @@ describe('the import service', () => {
     expect(service.files).toHaveLength(before.length + 1);
     upload.breakOff();
     await service.counts('receiving', 0);
+    while (service.files.length > before.length) await delay(10); // removed after the entry
     expect(service.files).toEqual(before);
   });
 });

@@ -37,8 +37,15 @@ function cmakeJs(command, ...options) {
  *
  * @throws {CommandError} if it lacks something: cmake, a compiler, FFmpeg's libraries
  */
-export function configureAddon({ werror = false } = {}) {
-  return cmakeJs('configure', `--CDRUSHES_WERROR=${werror ? 'ON' : 'OFF'}`);
+export async function configureAddon({ werror = false } = {}) {
+  const output = await cmakeJs('configure', `--CDRUSHES_WERROR=${werror ? 'ON' : 'OFF'}`);
+  // cmake's warning, which nobody sees.
+  if (/CMake Warning.*Highway/s.test(output)) {
+    console.log(
+      'rushes: without Highway (Debian: libhwy-dev, Homebrew: highway) pictures are made smaller by swscale, which takes\n' +
+        'about twice as long. Once it is installed, `npm rebuild rushes` uses it.',
+    );
+  }
 }
 
 /** Compiles what `configureAddon` has prepared, and gives what the compiler said. */

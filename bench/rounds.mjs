@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { clipFiles } from './clips.mjs';
-import { comparePictures, difference, LEAST_PSNR } from './compare.mjs';
+import { comparePictures, difference, pictureDifference } from './compare.mjs';
 import { measure } from './measure.mjs';
 import { wantedTimes } from './peers/peer.mjs';
 import { floor, ours, reference } from './peers.mjs';
@@ -62,15 +62,14 @@ class PictureCheck {
   #work;
   #expected;
   #directory;
-  #frameBytes;
+  #channels;
 
   static async make(work, expected, directory) {
     const check = new PictureCheck();
-    const { width, height, pixelFormat } = work;
     check.#work = work;
     check.#expected = expected;
     check.#directory = directory;
-    check.#frameBytes = width * height * (pixelFormat === 'gray8' ? 1 : 3);
+    check.#channels = work.pixelFormat === 'gray8' ? 1 : 3;
     await check.#run(reference({ ...work, samples: check.#samples('reference') }));
     return check;
   }
@@ -93,24 +92,31 @@ class PictureCheck {
   /** @throws if the peer's output is not that of the reference @returns {Promise<object>} how near it is */
   async of({ name, command, check = command }) {
     await this.#run(check({ ...this.#work, samples: this.#samples(name) }));
-    const found = await comparePictures(
-      this.#path(name),
-      this.#path('reference'),
-      this.#frameBytes,
-    );
+    const found = await this.#compare(name);
     await rm(this.#path(name));
-    const least = Math.min(...found);
-    if (least < LEAST_PSNR)
-      throw new Error(`another picture: PSNR ${least.toFixed(1)} dB`);
-    return { compared: found.length, psnr: { median: median(found), least } };
+    const wrong = found.map(pictureDifference).find(Boolean);
+    if (wrong) throw new Error(wrong);
+    const psnr = found.map((picture) => picture.psnr);
+    const meanOff = Math.max(...found.map((picture) => picture.meanOff));
+    return {
+      compared: found.length,
+      psnr: { median: median(psnr), least: Math.min(...psnr) },
+      meanOff,
+    };
+  }
+
+  #compare(name) {
+    const { width, height } = this.#work;
+    const paths = [this.#path(name), this.#path('reference')];
+    const frameBytes = width * height * this.#channels;
+    return comparePictures(...paths, frameBytes, this.#channels);
   }
 
   /** What PSNR a peer would come to that was late by one frame: the median. */
   async ofNeighbour() {
     const samples = this.#samples('neighbour');
     await measure(reference(neighbour(this.#work, samples)));
-    const paths = [samples.path, this.#path('reference')];
-    return median(await comparePictures(...paths, this.#frameBytes));
+    return median((await this.#compare('neighbour')).map(({ psnr }) => psnr));
   }
 }
 

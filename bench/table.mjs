@@ -32,7 +32,7 @@ function goalLine({ toFloor, rss, times, ms }) {
 
 function peerRows(peers, titleOf) {
   return [
-    ['', 'CPU s', '× decoding only', '× rushes', 'wall s', 'peak MB', 'PSNR dB'],
+    ['', 'CPU s', '× decoding only', '× rushes', 'wall s', 'peak MB', 'luma dB'],
     ...Object.entries(peers).map(([name, found]) => [
       titleOf(name),
       number(found.cpu.median),

@@ -75,16 +75,27 @@ test('a peer with another number of frames, or another time, is not measured', a
   );
 });
 
-test('pictures are compared frame by frame, in decibels', async () => {
-  const { comparePictures } = await load('compare.mjs');
+test('pictures are compared frame by frame: luma in decibels, and the means of channels', async () => {
+  const { comparePictures, pictureDifference } = await load('compare.mjs');
   const path = join(directory, 'a');
   const other = join(directory, 'b');
   await writeFile(path, Uint8Array.of(10, 20, 30, 40));
   await writeFile(other, Uint8Array.of(10, 20, 31, 40));
   // Of the second frame, one sample in two is off by one: 10·log10(255² / 0.5).
-  expect(await comparePictures(path, other, 2)).toEqual([100, expect.closeTo(51.14, 2)]);
+  expect(await comparePictures(path, other, 2, 1)).toEqual([
+    { psnr: 100, meanOff: 0 },
+    { psnr: expect.closeTo(51.14, 2), meanOff: 0.5 },
+  ]);
   await writeFile(other, Uint8Array.of(10, 20));
-  await expect(comparePictures(path, other, 2)).rejects.toThrow('another number');
+  await expect(comparePictures(path, other, 2, 1)).rejects.toThrow('another number');
+
+  // Red and blue in each other's place.
+  await writeFile(path, Uint8Array.of(90, 50, 60));
+  await writeFile(other, Uint8Array.of(60, 50, 90));
+  const [swapped] = await comparePictures(path, other, 3, 3);
+  expect(pictureDifference(swapped)).toBe('other colours: off by 30.0 levels');
+  expect(pictureDifference({ psnr: 27, meanOff: 0 })).toContain('another picture');
+  expect(pictureDifference({ psnr: 40, meanOff: 1 })).toBeUndefined();
 });
 
 test('medians are of the ratios in each round, not ratios of medians', async () => {

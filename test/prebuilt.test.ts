@@ -65,6 +65,13 @@ test('the prebuilt addon exports what Node looks for and nothing else', async ()
   ]);
 });
 
+test('the prebuilt addon asks for nothing but what the C library and Node have', async () => {
+  const undefinedSymbols = await run('nm', '-D', '--undefined-only', addon);
+  const names = [...undefinedSymbols.matchAll(/ U (\S+)$/gm)].map(([, name]) => name);
+  const known = /@(GLIBC|GCC)_|^(napi|node_api)_/;
+  expect(names.filter((name) => !known.test(String(name)))).toEqual([]);
+});
+
 test('the addon makes no external buffers, which Electron forbids', async () => {
   const used = await run('nm', '-D', '--undefined-only', addon);
   expect(used).toContain('napi_create_');

@@ -53,7 +53,8 @@ async function openLibrary(job: BenchmarkJob): Promise<Opened> {
 function ffmpegArguments(job: BenchmarkJob): string[] {
   const { source, streamIndex, width, height, pixelFormat, planar } = job;
   const format = pixelFormat === 'gray8' ? 'gray' : pixelFormat;
-  const scale = `scale=${width}:${height}:flags=area`;
+  const site = planar === '' ? '' : ':in_h_chr_pos=0';
+  const scale = `scale=${width}:${height}:flags=area+accurate_rnd${site}`;
   const filters =
     planar === '' ? [scale] : [scale, `format=${planar}`, 'scale=flags=bicubic'];
   const stop =

@@ -36,7 +36,7 @@ const COMMON = ['yuv420p', 'nv12', 'nv21'];
 function flagsFor(from: PictureFormat, to: PictureFormat, formats: PixelFormats): string {
   const shrinks = to.width <= from.width && to.height <= from.height;
   const scales = to.width !== from.width || to.height !== from.height;
-  if (shrinks && scales) return 'area';
+  if (shrinks && scales) return 'area+accurate_rnd';
   const deep = (formats.get(to.format).comp[0]?.depth ?? 8) > 8;
   if (COMMON.includes(from.format) || deep) return 'bicubic';
   return 'bicubic+accurate_rnd+full_chroma_int+full_chroma_inp';
@@ -58,6 +58,8 @@ export function scaleStep(
     `in_range=${range(from)}:out_range=${range(to)}`,
     ...(halvesRows(from) ? ['in_v_chr_pos=128'] : []),
     ...(halvesRows(to) ? ['out_v_chr_pos=128'] : []),
+    // Where chroma goes to the grid of the output, from where it lies: beside the left luma sample.
+    ...(halvesRows(from) && to.format === 'yuv444p' ? ['in_h_chr_pos=0'] : []),
   ];
   return `scale=${options.join(':')},format=${to.format}`;
 }

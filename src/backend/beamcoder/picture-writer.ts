@@ -101,10 +101,14 @@ export class PictureWriter {
     const to: PictureFormat = { format, width, height, fullRange };
     const scales = width !== from.width || height !== from.height;
     if (!scales || !toRgb || !yuv) return [scaleStep(from, to, formats)];
+    const shrinks = width <= from.width && height <= from.height;
+    const depth = formats.get(from.format).comp[0]?.depth ?? 8;
     const planar =
       format === 'rgb48le'
         ? planarFormat16(from.format, formats)
-        : planarFormat(from.format, formats, format === 'rgba');
+        : shrinks && depth <= 10
+          ? 'yuv444p' // chroma goes straight to the grid of the output: native/area_scaler.h
+          : planarFormat(from.format, formats, format === 'rgba');
     const small: PictureFormat = { ...from, format: planar, width, height };
     return [scaleStep(from, small, formats), scaleStep(small, to, formats)];
   }

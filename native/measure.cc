@@ -433,6 +433,16 @@ ChangeMeter::ChromaHistogram ChangeMeter::makeChromaHistogram(
   return histogram;
 }
 
+double ChangeMeter::colorShare(const ChromaHistogram& histogram) {
+  constexpr size_t kBins = ChromaHistogram::kBins;
+  const auto& bins = histogram.bins;
+  const int64_t all = 2 * histogram.count;
+  // The two bins in the middle.
+  const int64_t grey =
+      bins[15] + bins[16] + bins[kBins + 15] + bins[kBins + 16];
+  return static_cast<double>(all - grey) / static_cast<double>(all);
+}
+
 double ChangeMeter::chromaDistance(
     const ChromaHistogram& a, const ChromaHistogram& b) {
   int64_t apart = 0;
@@ -455,6 +465,7 @@ FrameChange ChangeMeter::next(const FramePlanes& planes, double time) {
     compare(current, luma, columns);
     columns[FrameChange::kChroma] = chromaDistance(chroma, chroma_);
   }
+  columns[FrameChange::kColor] = colorShare(chroma);
   columns[FrameChange::kDark] = darkShare(luma, planes.fullRange);
   keep(current, luma);
   chroma_ = chroma;

@@ -62,8 +62,8 @@ struct FramePlanes {
 };
 
 /// How much a frame differs from those decoded before it, and what it looks
-/// like from afar: what src/detectors/ go by. But for kDark and the signature,
-/// all 0 for the first frame.
+/// like from afar: what src/detectors/ go by. But for kColor, kDark and the
+/// signature, all 0 for the first frame.
 struct FrameChange {
   /// `FrameChange` in src/measures.ts, in the same order.
   enum Column {
@@ -82,6 +82,8 @@ struct FrameChange {
     kRecallAge,
     /// How differently chroma is distributed from the previous frame, 0–1.
     kChroma,
+    /// Share of the chroma samples that are not grey (124–131), 0–1.
+    kColor,
     /// How far the picture as a whole has moved to the right and down since
     /// the previous frame, as shares of its size.
     kShiftX,
@@ -147,6 +149,7 @@ class ChangeMeter {
   static void makeSignature(
       const Thumbnail& thumbnail, std::array<uint8_t, 144>& signature);
   static ChromaHistogram makeChromaHistogram(const Plane& u, const Plane& v);
+  static double colorShare(const ChromaHistogram& histogram);
   static double chromaDistance(
       const ChromaHistogram& a, const ChromaHistogram& b);
   void compare(

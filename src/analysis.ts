@@ -2,7 +2,7 @@ import type { MediaErrorCode } from './errors.ts';
 import type { DecodePath, VideoInfo } from './info.ts';
 
 /** Version of the shape of {@link Analysis}. */
-export const ANALYSIS_SCHEMA = 1;
+export const ANALYSIS_SCHEMA = 2;
 
 /** One measured frame. Luma is meant as coded in the stream, scaled to 8 bits (as FFmpeg's signalstats has it): not stretched from limited range. */
 export interface Sample {
@@ -29,13 +29,24 @@ export interface Sample {
   readonly quality: number;
 }
 
-/** The span between two cuts, half-open. Seconds. */
+/** The span between two cuts or gradual changes, half-open. Seconds. A gradual change is divided in its middle. Means are of the samples inside, `null` where there are none. */
 export interface Shot {
   readonly index: number;
   readonly start: number;
   readonly end: number;
-  /** How sure the detector is of the cut at `start`, 0–1; `null` for the first shot, which begins with the file. */
+  /** How sure the detector is of the cut or the gradual change at `start`, 0–1; `null` for the first shot, which begins with the file. */
   readonly confidence: number | null;
+  /** How it begins; `null` for the first shot. */
+  readonly transition: 'cut' | 'dissolve' | 'fade' | null;
+  /** Time of the frame that stands for it: the sample of the highest quality that lies in no transition, or the middle. */
+  readonly representative: number;
+  /** Index of the first shot that shows the same (going by perceptual hashes), or `null`. */
+  readonly duplicateOf: number | null;
+  readonly brightness: number | null;
+  readonly contrast: number | null;
+  readonly sharpness: number | null;
+  readonly motion: number | null;
+  readonly quality: number | null;
 }
 
 /** A span worth keeping, inside one shot, half-open. Seconds. */
@@ -52,9 +63,10 @@ export interface Segment {
   readonly samples: number;
 }
 
-/** Something that happened at a time; `cut`: the first frame of a new shot is shown at `time`. */
-export interface AnalysisEvent {
+/** The first frame of a new shot is shown at `time`. */
+export interface CutEvent {
   readonly type: 'cut';
+  /** Seconds. */
   readonly time: number;
   readonly pts: number;
   /** Index of the frame among all decoded ones, from 0. */
@@ -62,6 +74,47 @@ export interface AnalysisEvent {
   /** 0–1. */
   readonly confidence: number;
 }
+
+/**
+ * What lasts for a while:
+ *
+ * - `dissolve`: one shot turns into the next; `fade-in`, `fade-out`: one turns out of or into a single `color`
+ * - `black`: nearly all of the picture is black; `freeze`: it stands still
+ * - `flash`: it is lit up for a moment, after which it comes back
+ * - `shake`: the camera is shaken
+ * - `border`: there are bars at its sides, and `crop` is what lies between them
+ */
+export interface SpanEvent {
+  readonly type:
+    | 'dissolve'
+    | 'fade-in'
+    | 'fade-out'
+    | 'black'
+    | 'freeze'
+    | 'flash'
+    | 'shake'
+    | 'border';
+  /** Seconds, half-open. */
+  readonly start: number;
+  readonly end: number;
+  /** 0–1. */
+  readonly confidence: number;
+  /** Of a fade. */
+  readonly color?: 'black' | 'white';
+  /** Of borders: the picture between them, in pixels of the upright picture as stored, `info.width` × `info.height` (or its transpose, where it is turned by 90°). */
+  readonly crop?: Crop;
+}
+
+/** A part of a picture, in pixels. */
+export interface Crop {
+  readonly left: number;
+  readonly top: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Something that happened, in order of time. */
+export type AnalysisEvent = CutEvent | SpanEvent;
 
 /** A part of the file that could not be decoded. */
 export interface AnalysisError {
@@ -101,6 +154,6 @@ export interface AnalysisOptionsUsed {
   /** Seconds of the range analysed; `null`: from the first, or to the last frame. */
   readonly start: number | null;
   readonly end: number | null;
-  /** Whether cuts were looked for; without, the whole range is one shot. */
+  /** Whether cuts and other events were looked for; without, the whole range is one shot. */
   readonly cuts: boolean;
 }

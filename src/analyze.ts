@@ -10,9 +10,12 @@ import {
 import { AnalysisCache } from './analysis-cache.ts';
 import { type AnalysisRequest, resolveAnalysisRequest } from './analyze-options.ts';
 import type { BackendChoice } from './backend/backend.ts';
-import { CutDetector, type DecidedFrame } from './detectors/cuts.ts';
+import { type BorderedSample, bordersIn } from './detectors/borders.ts';
+import type { DecidedFrame } from './detectors/cuts.ts';
+import { EventDetector } from './detectors/events.ts';
 import { segmentsFrom } from './detectors/segments.ts';
-import { shotsFrom } from './detectors/shots.ts';
+import { describeShots, shotsFrom } from './detectors/shots.ts';
+import { byTime } from './detectors/transitions.ts';
 import type { MediaError } from './errors.ts';
 import { resolveGeometry } from './geometry.ts';
 import type { VideoInfo } from './info.ts';
@@ -166,18 +169,18 @@ class Collector {
   end = 0;
   readonly #video: Video;
   readonly #used: AnalysisOptionsUsed;
-  readonly #detector: CutDetector | null;
+  readonly #detector: EventDetector | null;
   readonly #samples: Sample[] = [];
   /** Samples whose frame the detector has not decided on yet, oldest first. */
   readonly #open: OpenSample[] = [];
-  readonly #cuts: AnalysisEvent[] = [];
+  readonly #borders: BorderedSample[] = [];
   #start: number | null = null;
   #lastTime = 0;
 
   constructor(video: Video, used: AnalysisOptionsUsed) {
     this.#video = video;
     this.#used = used;
-    this.#detector = used.cuts ? new CutDetector() : null;
+    this.#detector = used.cuts ? new EventDetector() : null;
   }
 
   add(row: Float64Array): void {
@@ -206,6 +209,12 @@ class Collector {
         hash: formatHash(column('hashHigh'), column('hashLow')),
         quality: quality(measures),
       });
+      if (this.#detector !== null) {
+        const [left, top] = [column('left'), column('top')];
+        const [right, bottom] = [column('right'), column('bottom')];
+        const { brightness } = measures;
+        this.#borders.push({ time, brightness, left, top, right, bottom });
+      }
     }
     this.frames += 1;
     this.#lastTime = time;
@@ -218,10 +227,7 @@ class Collector {
   }
 
   #decided(frames: readonly DecidedFrame[]): void {
-    for (const { frame, cut, sceneScore } of frames) {
-      if (cut !== null) this.#cuts.push(cut);
-      this.#closeSamples(frame, sceneScore);
-    }
+    for (const { frame, sceneScore } of frames) this.#closeSamples(frame, sceneScore);
   }
 
   /** Samples up to `frame` are complete; the score is that of the frame itself. */
@@ -233,11 +239,16 @@ class Collector {
   }
 
   finish(): Analysis {
-    this.#decided(this.#detector?.finish() ?? []);
     const { info, decodePath, errors } = this.#video;
     if (this.#start === null) throw nothingInRange(info.source, this.#used);
     const range = { start: this.#start, end: Math.max(this.end, this.#start) };
-    const shots = shotsFrom(this.#cuts, range);
+    const { frames = [], events: seen = [] } = this.#detector?.finish(range.end) ?? {};
+    this.#decided(frames);
+    const bare = shotsFrom(seen, range);
+    const upright = uprightSize(info);
+    const borders = bordersIn(this.#borders, bare, upright);
+    const events: AnalysisEvent[] = [...seen, ...borders].sort(byTime);
+    const shots = describeShots(bare, this.#samples, events);
     return {
       schema: ANALYSIS_SCHEMA,
       source: info.source,
@@ -247,15 +258,24 @@ class Collector {
       frames: this.frames,
       samples: this.#samples,
       shots,
-      segments: segmentsFrom(this.#samples, shots, { interval: 1 / this.#used.fps }),
-      events: this.#cuts,
+      segments: segmentsFrom(this.#samples, shots, {
+        interval: 1 / this.#used.fps,
+        without: events,
+      }),
+      events,
       errors: errors.map(toAnalysisError),
       complete: errors.length === 0,
     };
   }
 }
 
-function changeOf(row: Float64Array): FrameChange {
+/** As it is shown, without stretching: where it is turned by 90°, height and width change places. */
+function uprightSize({ width, height, rotation }: VideoInfo) {
+  return rotation % 180 === 0 ? { width, height } : { width: height, height: width };
+}
+
+/** @internal */
+export function changeOf(row: Float64Array): FrameChange {
   const column = (name: keyof typeof MEASURE_ROW) => row[MEASURE_ROW[name]] as number;
   const signatureAt = row.byteOffset + 8 * MEASURE_ROW.signature;
   return {
@@ -264,6 +284,7 @@ function changeOf(row: Float64Array): FrameChange {
     recall: column('recall'),
     recallAge: column('recallAge'),
     chroma: column('chroma'),
+    color: column('color'),
     shiftX: column('shiftX'),
     shiftY: column('shiftY'),
     dark: column('dark'),

@@ -10,7 +10,7 @@
  * Counts up with every change that gives an analysis other numbers, in a measure, here and in `native/measure.cc`, or in a detector: cached
  * analyses of the versions before are then left alone. A change of shape raises `ANALYSIS_SCHEMA`, one of the frame index this, too.
  */
-export const MEASURE_VERSION = 2;
+export const MEASURE_VERSION = 3;
 
 /** One plane of 8-bit samples. */
 export interface Plane {
@@ -222,7 +222,7 @@ export interface FramePlanes {
 
 /**
  * How much a frame differs from those decoded before it, and what it looks like from afar: what the detectors go by.
- * But for `dark` and `signature`, all 0 for the first frame.
+ * But for `color`, `dark` and `signature`, all 0 for the first frame.
  */
 export interface FrameChange {
   /**
@@ -245,6 +245,8 @@ export interface FrameChange {
   readonly recallAge: number;
   /** How differently chroma is distributed from the previous frame, 0–1: see {@link chromaHistogram}. */
   readonly chroma: number;
+  /** Share of the chroma samples that are not grey (124–131), 0–1: how much `chroma` can tell. */
+  readonly color: number;
   /** How far the picture as a whole has moved to the right and down since the previous frame, as shares of its size: see {@link displacement}. */
   readonly shiftX: number;
   readonly shiftY: number;
@@ -299,6 +301,7 @@ export class ChangeMeter {
     };
     const change = {
       ...this.#compare(current, thumbnail),
+      color: colorShare(current.chroma),
       dark: darkShare(luma, planes.fullRange),
       signature: signatureOf(thumbnail),
     };
@@ -317,7 +320,7 @@ export class ChangeMeter {
   #compare(
     current: Previous,
     thumbnail: Thumbnail,
-  ): Omit<FrameChange, 'dark' | 'signature'> {
+  ): Omit<FrameChange, 'color' | 'dark' | 'signature'> {
     const [last] = this.#thumbnails;
     const previous = this.#previous;
     if (last === undefined || previous === undefined) {
@@ -390,6 +393,13 @@ function chromaDistance(a: ChromaHistogram, b: ChromaHistogram): number {
     0,
   );
   return apart / (4 * a.count * b.count);
+}
+
+/** The two bins in the middle, 15 and 16, are grey. */
+function colorShare({ count, bins }: ChromaHistogram): number {
+  const grey = [15, 16, CHROMA_BINS + 15, CHROMA_BINS + 16];
+  const sum = grey.reduce((total, i) => total + (bins[i] as number), 0);
+  return (2 * count - sum) / (2 * count);
 }
 
 /** Displacements looked for, as a part of the length, and at most in samples. */

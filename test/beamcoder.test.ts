@@ -265,7 +265,10 @@ test('an analysis comes to the same cuts and, within rounding, the same samples'
   );
   expect(beamcoder?.decodePath.backend).toBe('beamcoder');
   expect(beamcoder?.complete).toBe(true);
-  expect(beamcoder?.events.map(({ frame }) => frame)).toEqual(CUTS_AT);
+  const cuts = beamcoder?.events.flatMap((event) =>
+    event.type === 'cut' ? event.frame : [],
+  );
+  expect(cuts).toEqual(CUTS_AT);
   expect(beamcoder?.shots.map(({ start, end }) => [start, end])).toEqual(
     native?.shots.map(({ start, end }) => [start, end]),
   );

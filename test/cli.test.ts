@@ -392,13 +392,16 @@ describe('rushes analyze', () => {
     expect(readdirSync(directory).filter((name) => name.includes('.tmp'))).toEqual([]);
     const analysis = JSON.parse(stdout);
     expect(analysis).toMatchObject({
-      schema: 1,
+      schema: 2,
       source: clip('cuts.mp4'),
       frames: 230,
       complete: true,
       options: { fps: 5, width: 80, height: 360, cuts: true, start: null, end: null },
     });
-    expect(analysis.events.map(({ frame }: { frame: number }) => frame)).toEqual(CUTS_AT);
+    const cuts = (analysis.events as { type: string; frame?: number }[]).filter(
+      ({ type }) => type === 'cut',
+    );
+    expect(cuts.map(({ frame }) => frame)).toEqual(CUTS_AT);
     expect(analysis.samples.length).toBe(46);
   });
 

@@ -383,6 +383,12 @@ describe('change', () => {
     expect(between(plane(40, 30, 20), plane(33, 41, 50))).toMatchObject({ shiftX: 0 });
   });
 
+  test('color is the share of chroma samples that are not grey', () => {
+    const u = plane(4, 2, (x) => [123, 124, 131, 132][x] ?? 0);
+    const planes = { ...inGrey(plane(4, 4, 100)), u, v: plane(4, 2, 128) };
+    expect(new ChangeMeter().next(planes, 0).color).toBe(0.25);
+  });
+
   test('dark is the share of samples up to a tenth of the range', () => {
     const ramp = plane(16, 16, (x, y) => 16 * y + x);
     const dark = (fullRange: boolean) =>
@@ -411,7 +417,7 @@ describe('the native code', () => {
 
   const columns = (change: FrameChange) => [
     ...[change.difference, change.mismatch, change.recall, change.recallAge],
-    ...[change.chroma, change.shiftX, change.shiftY, change.dark],
+    ...[change.chroma, change.color, change.shiftX, change.shiftY, change.dark],
   ];
 
   function expectSame(frames: readonly NativePicture[]): void {

@@ -257,7 +257,7 @@ describe('rushes report', () => {
   testOf('cuts.mp4')('gives the analyses as JSON', async () => {
     const out = join(folder, 'json.html');
     const { stdout } = await rushes(['report', '--json', clip('cuts.mp4'), '-o', out]);
-    expect(JSON.parse(stdout)).toMatchObject({ schema: 1, frames: 230 });
+    expect(JSON.parse(stdout)).toMatchObject({ schema: 2, frames: 230 });
   });
 
   testOf('cuts.mp4')('leaves nothing behind where it cannot write', async () => {

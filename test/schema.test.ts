@@ -68,9 +68,11 @@ describe('schemas/analysis.schema.json', () => {
         ...{ time: 1, pts: 1, keyFrame: 1, brightness: 1, contrast: 1, saturation: 1 },
         ...{ sharpness: 1, motion: 1, sceneScore: 1, hash: 1, quality: 1 },
       } satisfies Fields<Analysis['samples'][number]>,
-      shot: { index: 1, start: 1, end: 1, confidence: 1 } satisfies Fields<
-        Analysis['shots'][number]
-      >,
+      shot: {
+        ...{ index: 1, start: 1, end: 1, confidence: 1, transition: 1 },
+        ...{ representative: 1, duplicateOf: 1, brightness: 1, contrast: 1 },
+        ...{ sharpness: 1, motion: 1, quality: 1 },
+      } satisfies Fields<Analysis['shots'][number]>,
       segment: {
         ...{ start: 1, end: 1, shot: 1, score: 1, quality: 1, motion: 1, samples: 1 },
       } satisfies Fields<Analysis['segments'][number]>,

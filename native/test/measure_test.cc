@@ -203,9 +203,12 @@ TEST_CASE("saturation is the distance of chroma from grey, rounded down") {
 namespace {
 /// Whether what tells of frames before is 0, as for a first frame.
 bool comparesWithNothing(const FrameChange& change) {
+  const double* columns = change.columns;
   return std::all_of(
-      change.columns, change.columns + FrameChange::kDark,
-      [](double column) { return column == 0; });
+             columns, columns + FrameChange::kColor,
+             [](double column) { return column == 0; }) &&
+         columns[FrameChange::kShiftX] == 0 &&
+         columns[FrameChange::kShiftY] == 0;
 }
 }  // namespace
 

@@ -314,9 +314,18 @@ function decoderOf(path: DecodePath): string {
 
 function eventsOf({ events, options }: Analysis): string {
   if (!options.cuts) return 'cuts were not looked for';
-  const cuts = events.filter(({ type }) => type === 'cut').length;
-  return count(cuts, 'cut');
+  const counts = new Map<string, number>([['cut', 0]]);
+  for (const { type } of events) counts.set(type, (counts.get(type) ?? 0) + 1);
+  return [...counts]
+    .map(([type, number]) => count(number, NAMES[type] ?? type))
+    .join(', ');
 }
+
+/** What events are called in a summary, one of them. */
+const NAMES: Readonly<Record<string, string>> = {
+  ...{ black: 'black span', freeze: 'frozen span', flash: 'lit-up span' },
+  ...{ shake: 'shaken span', border: 'span with borders' },
+};
 
 function shots(analysis: Analysis): string {
   const rows = analysis.shots.map(({ index, start, end, confidence }) => [

@@ -1,5 +1,6 @@
-import type { AnalysisEvent } from '../analysis.ts';
+import type { CutEvent } from '../analysis.ts';
 import { FLASH, type FrameChange } from '../measures.ts';
+import { lossBetween, mismatchOf, mixtureOf, varianceOf } from './pictures.ts';
 
 /** A decoded frame as {@link CutDetector} takes it: when it is shown, and what changed. */
 export interface TimedChange extends FrameChange {
@@ -18,7 +19,7 @@ export interface DecidedFrame {
   /** How likely a new shot begins here, 0–100. */
   readonly sceneScore: number;
   /** The cut, if this is the first frame of a new shot. */
-  readonly cut: AnalysisEvent | null;
+  readonly cut: CutEvent | null;
 }
 
 export interface CutOptions {
@@ -29,44 +30,55 @@ export interface CutOptions {
    * shorter shots are hardly made, while a bright flash or a wipe can look like two cuts.
    */
   readonly minimumShot?: number | undefined;
+  /** For fitting: others than {@link WEIGHTS}. @internal */
+  readonly weights?: readonly number[] | undefined;
+  /** For fitting: told the evidence of every frame but the first, that of a soft cut where there is some. @internal */
+  readonly onEvidence?:
+    | ((
+        frame: number,
+        hard: readonly number[],
+        soft: readonly number[] | undefined,
+      ) => void)
+    | undefined;
 }
 
 /**
  * Finds hard cuts, from the changes of every decoded frame.
  *
- * Note [Cuts]: a frame begins a new shot if nothing shown from it on resembles what was
- * shown before (the *break*), and more so if the pictures around it change little (the
- * *activity*):
+ * Note [Cuts]: a frame begins a new shot if nothing shown from it on resembles what was shown before. Seven things tell, each by a
+ * weight that a logistic regression gave it:
  *
- *     sceneScore = 100 / (1 + exp(−(8 ln(break + 0.03) − 2.25 ln(activity + 0.03) + 2.5)))
+ *     sceneScore = 100 / (1 + exp(−Σ weight · evidence))
  *
- * - break: the smallest mismatch between a frame before and one from it on, as far as the
- *   pictures between them last no longer than a flash. After flashes, blinking lights or a
- *   damaged frame the picture comes back, and the break is small. To compare all pairs
- *   across the cut, not only its two frames, is the idea of the graph partition model of
- *   J. Yuan et al., "A Formal Study of Shot Boundary Detection", IEEE TCSVT 17(2), 2007.
- * - activity: the largest mismatch of the three frames on either side to their own
- *   predecessors: a pan, a shaken camera or a van before the lens must be outdone. A rolling
- *   neighbourhood is also what PySceneDetect's AdaptiveDetector and FFmpeg's vf_scdet.c
- *   (which compares with one frame) adapt by. Repeated pictures (time-lapse, 24 frames a
- *   second shown as 60) do not count as neighbours, else every new one would be a peak.
+ * - break: the smallest mismatch between a frame before and one from it on, as far as the pictures between them last no longer
+ *   than a flash. After flashes, blinking lights or a damaged frame the picture comes back, and the break is small. To compare all
+ *   pairs across the cut, not only its two frames, is the idea of the graph partition model of J. Yuan et al., "A Formal Study of
+ *   Shot Boundary Detection", IEEE TCSVT 17(2), 2007.
+ * - calm: the largest mismatch of the three frames before, or of those after, whichever is smaller: where the camera is panned or
+ *   shaken, both sides move.  A rolling neighbourhood is also what PySceneDetect's AdaptiveDetector and FFmpeg's vf_scdet.c (which
+ *   compares with one frame) adapt by. Repeated pictures (time-lapse, 24 frames a second shown as 60) do not count as
+ *   neighbours, else every new one would be a peak.
+ * - colour: how much the distribution of chroma changed, and how much it did in the frames around. It hardly
+ *   changes in pans, zooms and shakes, and does where shots of similar layout follow each other.
+ * - loss: how much of the picture went (`lossBetween`): captions and things that pass leave most of it where it was.
+ * - difference: the plain mean |ΔY|, and its largest in the frames around.
  *
- * Luma histograms and block motion were tried beside these two and gained nothing. Chroma
- * histograms gained half a percent on joined clips and nothing on films left out of the
- * fit, so that luma alone is scaled for frames that are not sampled. The three weights come
- * from a logistic regression over 800 cuts between real clips joined at 6 to 120 frames a
- * second, with flashes, pans, exposure jumps, fades and dissolves, and 22 cuts of real
- * films. They are rounded: the result hardly depends on them.
+ * Note [Soft cuts]: editing at another frame rate, deinterlacing, 2:3 pulldown and encoders that blend leave one frame that is a
+ * mixture of the two shots. Such a frame (a mixture by its signature, between neighbours that differ) is scored by what lies on
+ * either side of it, and is the cut itself. A hard cut right there or in the next frame goes before.
  *
- * The detector looks ahead about a second, or three frames that differ if they are sooner,
- * and remembers as much; how long the film is does not matter.
+ * Weights and accuracy: docs/analysis.md, made by bench/accuracy.mjs. The detector looks ahead about a second, or four frames that
+ * differ if they are sooner, and remembers as much; how long the film is does not matter.
  */
 export class CutDetector {
   readonly #minimumScore: number;
   readonly #minimumShot: number;
+  readonly #weights: readonly number[];
+  readonly #onEvidence: CutOptions['onEvidence'];
   #count = 0;
-  /** Frames that the activity of the next one to score looks back on, oldest first. */
-  #before: Neighbour[] = [];
+  /** The last frame scored, and the last that differed from theirs, oldest first. */
+  #last: Pending | undefined;
+  #before: Pending[] = [];
   /** Frames not yet scored. */
   #waiting: Pending[] = [];
   /** Scored frames on which is not decided, and before them the changes near them. */
@@ -75,7 +87,7 @@ export class CutDetector {
 
   /** @throws {RangeError} for an option out of range */
   constructor(options: CutOptions = {}) {
-    const { minimumConfidence = 0.5, minimumShot = 0.2 } = options;
+    const { minimumConfidence = 0.5, minimumShot = 0.2, weights = WEIGHTS } = options;
     if (!(minimumConfidence > 0 && minimumConfidence <= 1)) {
       throw new RangeError(
         `minimumConfidence must be above 0 and up to 1, not ${minimumConfidence}`,
@@ -86,6 +98,8 @@ export class CutDetector {
     }
     this.#minimumScore = 100 * minimumConfidence;
     this.#minimumShot = minimumShot;
+    this.#weights = weights;
+    this.#onEvidence = options.onEvidence;
   }
 
   /**
@@ -111,22 +125,44 @@ export class CutDetector {
     if (first === undefined || last === undefined || first === last) return false;
     if (this.#waiting.length > LOOKAHEAD) return true;
     if (last.time - first.time <= FLASH) return false;
-    return !isNear(first, last) || differing(this.#waiting, 1).length === NEIGHBOURS;
+    return !isNear(first, last) || differing(this.#waiting, 1).length > NEIGHBOURS;
   }
 
   #score(): void {
     const first = this.#waiting.shift();
     if (first === undefined) return;
     const { frame, time, pts } = first;
-    const activity = [...this.#before, ...differing(this.#waiting, 0)]
-      .filter((neighbour) => isNear(first, neighbour))
-      .reduce((largest, { mismatch }) => Math.max(largest, mismatch), 0);
-    const sceneScore =
-      frame === 0 ? 0 : sceneScoreOf(breakAt(first, this.#waiting), activity);
-    this.#scored.push({ frame, time, pts, sceneScore });
+    const around = this.#around(first);
+    const evidence = evidenceOfCut(around);
+    const mixed = evidenceOfSoftCut(around);
+    if (frame > 0) this.#onEvidence?.(frame, evidence, mixed);
+    const hard = frame === 0 ? -Infinity : this.#logOdds(evidence);
+    const before = this.#scored.at(-1);
+    // Note [Soft cuts]
+    if (before?.soft && hard > 0) {
+      this.#scored[this.#scored.length - 1] = { ...before, sceneScore: before.hard };
+    }
+    const soft = hard > 0 || mixed === undefined ? -Infinity : this.#logOdds(mixed);
+    this.#scored.push({
+      ...{ frame, time, pts, soft: soft > hard, hard: scoreOf(hard) },
+      sceneScore: scoreOf(Math.max(hard, soft)),
+    });
+    this.#last = first;
     if (first.difference > REPEATED) {
       this.#before = [...this.#before, first].slice(-NEIGHBOURS);
     }
+  }
+
+  #around(frame: Pending): Surroundings {
+    return {
+      ...{ frame, previous: this.#last, later: this.#waiting },
+      before: this.#before.filter((neighbour) => isNear(frame, neighbour)),
+      after: differing(this.#waiting, 0).filter((neighbour) => isNear(frame, neighbour)),
+    };
+  }
+
+  #logOdds(evidence: readonly number[]): number {
+    return evidence.reduce((sum, value, i) => sum + value * (this.#weights[i] ?? 0), 0);
   }
 
   #decide(finished: boolean): DecidedFrame[] {
@@ -140,12 +176,14 @@ export class CutDetector {
         last.time - first.time < this.#minimumShot && this.#scored.length <= LOOKAHEAD;
       if (!finished && !below && open) return decided;
       this.#scored.shift();
-      decided.push({ ...first, cut: below ? null : this.#cutAt(first, this.#scored) });
+      const { frame, time, pts, sceneScore } = first;
+      const cut = below ? null : this.#cutAt(first, this.#scored);
+      decided.push({ frame, time, pts, sceneScore, cut });
     }
   }
 
   /** A cut, unless there is a surer one too near; of equal ones the first counts. */
-  #cutAt(first: Scored, later: readonly Scored[]): AnalysisEvent | null {
+  #cutAt(first: Scored, later: readonly Scored[]): CutEvent | null {
     const near = (other: Scored) => Math.abs(other.time - first.time) < this.#minimumShot;
     const earlier = this.#lastChanges.filter(near);
     this.#lastChanges = [...earlier, first];
@@ -171,21 +209,114 @@ const REPEATED = 0.08;
 const LOOKAHEAD = 264;
 
 type Pending = TimedChange & { readonly frame: number };
-type Neighbour = Pick<Pending, 'frame' | 'time' | 'mismatch'>;
-type Scored = Omit<DecidedFrame, 'cut'>;
+type Scored = Omit<DecidedFrame, 'cut'> & {
+  /** The score without Note [Soft cuts], and whether that is another. */
+  readonly hard: number;
+  readonly soft: boolean;
+};
 
-function isNear(a: Neighbour, b: Neighbour): boolean {
+/** A frame and what lies around it. */
+interface Surroundings {
+  readonly frame: Pending;
+  readonly previous: Pending | undefined;
+  /** All that were pushed since. */
+  readonly later: readonly Pending[];
+  /** The nearest frames on either side that differ from their predecessors, one more of them after it. */
+  readonly before: readonly Pending[];
+  readonly after: readonly Pending[];
+}
+
+function isNear(a: Pending, b: Pending): boolean {
   return Math.abs(b.time - a.time) <= NEAR || Math.abs(b.frame - a.frame) <= NEIGHBOURS;
 }
 
-/** The first {@link NEIGHBOURS} frames that differ from their predecessors, from `begin` on. */
+/** The first frames that differ from their predecessors, one more than {@link NEIGHBOURS}, from `begin` on. */
 function differing(frames: readonly Pending[], begin: number): Pending[] {
   const found: Pending[] = [];
-  for (let i = begin; i < frames.length && found.length < NEIGHBOURS; i++) {
+  for (let i = begin; i < frames.length && found.length <= NEIGHBOURS; i++) {
     const frame = frames[i];
     if (frame !== undefined && frame.difference > REPEATED) found.push(frame);
   }
   return found;
+}
+
+/** Weights of 1 and the evidence of Note [Cuts], rounded: the result hardly depends on them. */
+const WEIGHTS: readonly number[] = [-2.5, 4, -0.4, 4.7, -1.8, 5.75, 2.7, -1.6];
+
+/** Evidence that a shot begins at a frame, in the order of {@link WEIGHTS}. */
+function evidenceOfCut(around: Surroundings): number[] {
+  const { frame, previous } = around;
+  const after = around.after.slice(0, NEIGHBOURS);
+  return evidence({
+    breaking: breakAt(frame, around.later),
+    chroma: frame.chroma,
+    difference: frame.difference,
+    loss: previous === undefined ? 0 : lossBetween(previous, frame),
+    ...{ before: around.before, after },
+  });
+}
+
+/** The same if a frame may be the one that mixes two shots (Note [Soft cuts]). */
+function evidenceOfSoftCut(around: Surroundings): number[] | undefined {
+  const { frame, previous, later } = around;
+  const [next] = later;
+  if (previous === undefined || next === undefined) return undefined;
+  const { share, residual } = mixtureOf(
+    frame.signature,
+    previous.signature,
+    next.signature,
+  );
+  if (Math.abs(share - 0.5) > MIXED || residual > UNMIXED) return undefined;
+  // Where one picture fades out and another in, what lies between holds nothing of either.
+  const held = varianceOf(frame.signature);
+  if (held < HELD * (varianceOf(previous.signature) + varianceOf(next.signature))) {
+    return undefined;
+  }
+  const apart = mismatchOf(previous.signature, next.signature);
+  const breaking = later.reduce((smallest, other) => {
+    const near = other.time - frame.time <= FLASH;
+    return near ? Math.min(smallest, recallBefore(frame, other)) : smallest;
+  }, apart);
+  return evidence({
+    ...{ breaking, chroma: Math.min(1, frame.chroma + next.chroma) },
+    difference: frame.difference + next.difference,
+    loss: lossBetween(previous, next),
+    before: around.before,
+    after: around.after.filter((other) => other !== next).slice(0, NEIGHBOURS),
+  });
+}
+
+/** How far from half and half a mixture may be, and how much of it may be neither. */
+const MIXED = 0.3;
+const UNMIXED = 0.02;
+/** Variance that a mixture has of its parts', at least; half and half of unrelated pictures it is a quarter. */
+const HELD = 0.1;
+
+function evidence(of: {
+  readonly breaking: number;
+  readonly chroma: number;
+  readonly difference: number;
+  readonly loss: number;
+  readonly before: readonly Pending[];
+  readonly after: readonly Pending[];
+}): number[] {
+  const largest = (
+    frames: readonly Pending[],
+    name: 'mismatch' | 'chroma' | 'difference',
+  ) => frames.reduce((most, frame) => Math.max(most, frame[name]), 0);
+  const around = [...of.before, ...of.after];
+  return [
+    1,
+    Math.log(of.breaking + 0.03),
+    Math.log(
+      Math.min(largest(of.before, 'mismatch'), largest(of.after, 'mismatch')) + 0.03,
+    ),
+    Math.log(of.chroma + 0.1),
+    Math.log(largest(around, 'chroma') + 0.1),
+    of.loss,
+    Math.log(of.difference + 1),
+    Math.log(largest(around, 'difference') + 1),
+  ];
 }
 
 /** The break of Note [Cuts] before `first`. */
@@ -203,8 +334,6 @@ function recallBefore(first: Pending, { frame, recall, recallAge }: Pending): nu
   return recallAge > 0 && frame - recallAge < first.frame ? recall : Infinity;
 }
 
-/** Note [Cuts]. */
-function sceneScoreOf(breaking: number, activity: number): number {
-  const logOdds = 8 * Math.log(breaking + 0.03) - 2.25 * Math.log(activity + 0.03) + 2.5;
+function scoreOf(logOdds: number): number {
   return 100 / (1 + Math.exp(-logOdds));
 }

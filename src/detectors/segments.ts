@@ -1,4 +1,5 @@
-import type { Sample, Segment, Shot } from '../analysis.ts';
+import type { AnalysisEvent, Sample, Segment, Shot } from '../analysis.ts';
+import { spansOf, type TimeRange } from './shots.ts';
 
 export interface SegmentOptions {
   /** Seconds between samples: how long the last sample stands for. Default 0.5. */
@@ -9,6 +10,8 @@ export interface SegmentOptions {
   readonly threshold?: number | undefined;
   /** How many segments are given at most. Default 10. */
   readonly count?: number | undefined;
+  /** Events that no segment may hold: of these, transitions, black and frozen pictures count. Default none. */
+  readonly without?: readonly AnalysisEvent[] | undefined;
 }
 
 /** What {@link segmentsFrom} needs of a sample. */
@@ -34,15 +37,16 @@ const MOTION_WEIGHT = 0.1;
  */
 export function segmentsFrom(
   samples: readonly ScoredSample[],
-  shots: readonly Shot[],
+  shots: readonly ShotSpan[],
   options: SegmentOptions = {},
 ): Segment[] {
   const { interval = 0.5, minimum = 2, threshold = 1.1, count = 10 } = options;
+  const parts = without(shots, spansOf(options.without ?? [], UNFIT));
   const limit = threshold * mean(samples.map(score));
   const better: Segment[] = [];
   const whole: Segment[] = [];
   let next = 0;
-  for (const shot of shots) {
+  for (const shot of parts) {
     while ((samples[next]?.time ?? Infinity) < shot.start) next++;
     const first = next;
     while ((samples[next]?.time ?? Infinity) < shot.end) next++;
@@ -72,6 +76,30 @@ export function segmentsFrom(
   return found.sort((a, b) => b.score - a.score || a.start - b.start).slice(0, count);
 }
 
+/** What is needed of a shot. */
+type ShotSpan = Pick<Shot, 'index' | 'start' | 'end'>;
+
+const UNFIT = ['dissolve', 'fade-in', 'fade-out', 'black', 'freeze'] as const;
+
+/** The parts of the shots that lie outside of all spans. */
+function without(shots: readonly ShotSpan[], spans: readonly TimeRange[]): ShotSpan[] {
+  let first = 0;
+  return shots.flatMap(({ index, start, end }) => {
+    const parts: ShotSpan[] = [];
+    let begin = start;
+    // Spans may overlap each other, but begin in order.
+    while ((spans[first]?.end ?? Infinity) <= start) first++;
+    for (let i = first; (spans[i]?.start ?? Infinity) < end; i++) {
+      const span = spans[i] as TimeRange;
+      if (span.end <= begin) continue;
+      if (span.start > begin) parts.push({ index, start: begin, end: span.start });
+      begin = Math.max(begin, span.end);
+    }
+    if (begin < end) parts.push({ index, start: begin, end });
+    return parts;
+  });
+}
+
 function score({ quality, motion }: ScoredSample): number {
   return quality + MOTION_WEIGHT * motion;
 }
@@ -83,7 +111,7 @@ function lasts({ start, end }: { start: number; end: number }, minimum: number):
 
 function toSegment(
   run: readonly ScoredSample[],
-  shot: Shot,
+  shot: ShotSpan,
   start: number,
   end: number,
 ): Segment {

@@ -1,5 +1,5 @@
 /** Analyses that no video was decoded for, of any length. */
-import type { Analysis, Sample, VideoInfo } from '../../src/index.ts';
+import type { Analysis, Sample, Shot, VideoInfo } from '../../src/index.ts';
 
 const INFO: VideoInfo = {
   source: '/footage/day 1/a001.mov',
@@ -56,6 +56,20 @@ interface Recipe {
   readonly fps?: number;
 }
 
+/** A shot that begins with a cut, unless it is the first. */
+export function madeShot({
+  index,
+  start,
+  end,
+}: Pick<Shot, 'index' | 'start' | 'end'>): Shot {
+  return {
+    ...{ index, start, end, confidence: index === 0 ? null : 0.9 },
+    ...{ transition: index === 0 ? null : 'cut', duplicateOf: null },
+    representative: (start + end) / 2,
+    ...{ brightness: 120, contrast: 40, sharpness: 200, motion: 5, quality: 60 },
+  };
+}
+
 /** Shots of the lengths given; of each second shot, all but its ends is a segment. */
 export function madeAnalysis({ lengths, info = {}, source, fps = 2 }: Recipe): Analysis {
   const startTime = info.startTime ?? 0;
@@ -64,7 +78,7 @@ export function madeAnalysis({ lengths, info = {}, source, fps = 2 }: Recipe): A
   const shots = lengths.map((length, index) => {
     const start = end;
     end += length;
-    return { index, start, end, confidence: index === 0 ? null : 0.9 };
+    return madeShot({ index, start, end });
   });
   const samples = Array.from({ length: Math.round(duration * fps) }, (_, i): Sample => {
     const wave = Math.sin(i / 7);
@@ -82,7 +96,7 @@ export function madeAnalysis({ lengths, info = {}, source, fps = 2 }: Recipe): A
   });
   const path = source ?? INFO.source;
   return {
-    schema: 1,
+    schema: 2,
     source: path,
     info: { ...INFO, duration, source: path, ...info },
     options: { fps, width: 640, height: 360, start: null, end: null, cuts: true },

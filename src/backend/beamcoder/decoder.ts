@@ -360,6 +360,7 @@ export class ProcessDecoder {
     row[MEASURE_ROW.recall] = change.recall;
     row[MEASURE_ROW.recallAge] = change.recallAge;
     row[MEASURE_ROW.chroma] = change.chroma;
+    row[MEASURE_ROW.color] = change.color;
     row[MEASURE_ROW.shiftX] = change.shiftX;
     row[MEASURE_ROW.shiftY] = change.shiftY;
     row[MEASURE_ROW.dark] = change.dark;

@@ -1,0 +1,85 @@
+// The weights of the cut detector: a logistic regression over the evidence of every frame that might be taken for a cut.
+
+/** Frames whose break is below this are never taken for cuts, and would only drown the others. */
+const LEAST_BREAK = Math.log(0.05 + 0.03);
+/** Labelled films are few, and made by people: each of their frames counts for that many. */
+const LABELLED = 8;
+
+/** The rows `{ evidence, cut, weight, groups }` that one film gives. */
+export function observe({ film, evidence, labelled }) {
+  const weight = labelled ? LABELLED : 1;
+  const rows = [];
+  const near = (frame, ranges, margin) =>
+    ranges.some(([first, last]) => frame >= first - margin && frame <= last + margin);
+  for (const [frame, { hard, soft }] of evidence) {
+    // Fades and dissolves are another detector's business.
+    if (near(frame, film.cuts, 1) || near(frame, film.gradual ?? [], 1)) continue;
+    if (near(frame, film.ignored ?? [], 0)) continue;
+    for (const values of [hard, soft]) {
+      if (values === undefined || values[1] < LEAST_BREAK) continue;
+      rows.push({ evidence: values, cut: 0, weight, groups: groupsAt(film, frame) });
+    }
+  }
+  for (const [first, last] of film.cuts) {
+    const all = [];
+    for (let frame = first; frame <= last; frame++) {
+      const { hard, soft } = evidence.get(frame) ?? {};
+      all.push(...[hard, soft].filter(Boolean));
+    }
+    const best = all.sort((a, b) => b[1] - a[1])[0];
+    if (best)
+      rows.push({ evidence: best, cut: 1, weight, groups: groupsAt(film, first) });
+  }
+  return rows;
+}
+
+/** What was filmed around a frame: the sources of its shot and of the one before. */
+export function groupsAt({ name, shots }, frame) {
+  if (!shots) return [name];
+  let i = shots.length - 1;
+  while (i > 0 && shots[i].begin > frame + 1) i--;
+  return [shots[i].group, shots[Math.max(0, i - 1)].group];
+}
+
+/** Newton's method, with a little of a ridge to hold it. */
+export function fitWeights(rows) {
+  const size = rows[0].evidence.length;
+  let weights = new Array(size).fill(0);
+  const ridge = rows.length * 1e-5;
+  for (let round = 0; round < 30; round++) {
+    const gradient = weights.map((weight) => -ridge * weight);
+    const hessian = weights.map((_, i) => weights.map((_, j) => (i === j ? ridge : 0)));
+    for (const { evidence, cut, weight } of rows) {
+      const odds = evidence.reduce((sum, value, i) => sum + value * weights[i], 0);
+      const p = 1 / (1 + Math.exp(-odds));
+      for (let i = 0; i < size; i++) {
+        gradient[i] += weight * (cut - p) * evidence[i];
+        for (let j = 0; j < size; j++) {
+          hessian[i][j] += weight * p * (1 - p) * evidence[i] * evidence[j];
+        }
+      }
+    }
+    const step = solve(hessian, gradient);
+    weights = weights.map((weight, i) => weight + step[i]);
+    if (step.every((value) => Math.abs(value) < 1e-6)) break;
+  }
+  return weights;
+}
+
+/** Gaussian elimination of a symmetric positive matrix. */
+function solve(matrix, vector) {
+  const rows = matrix.map((row, i) => [...row, vector[i]]);
+  for (let i = 0; i < rows.length; i++) {
+    for (let j = i + 1; j < rows.length; j++) {
+      const factor = rows[j][i] / rows[i][i];
+      for (let k = i; k <= rows.length; k++) rows[j][k] -= factor * rows[i][k];
+    }
+  }
+  const result = new Array(rows.length).fill(0);
+  for (let i = rows.length - 1; i >= 0; i--) {
+    let rest = rows[i][rows.length];
+    for (let k = i + 1; k < rows.length; k++) rest -= rows[i][k] * result[k];
+    result[i] = rest / rows[i][i];
+  }
+  return result;
+}

@@ -1,0 +1,100 @@
+// The measure rows of whole films: what detectors see, decoded once and kept.
+import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { build } from 'esbuild';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+
+/** Parts of the library that it does not export, bundled from its sources. */
+export async function loadInternals() {
+  const file = join(root, 'build', 'accuracy-internals.mjs');
+  await build({
+    stdin: {
+      contents: [
+        "export { openVideo } from './src/video.ts';",
+        "export { resolveGeometry } from './src/geometry.ts';",
+        "export { MEASURE_ROW } from './src/native.ts';",
+        "export { MEASURE_VERSION } from './src/measures.ts';",
+        "export { changeOf } from './src/analyze.ts';",
+        "import { CutDetector } from './src/detectors/cuts.ts';",
+        "import { distinct, TransitionDetector, withoutTransitions } from './src/detectors/transitions.ts';",
+        // As EventDetector does, but with other weights.
+        'export function detect(changes, options) {',
+        '  const detectors = [new CutDetector(options), new TransitionDetector()];',
+        '  const [decided, seen] = detectors.map((detector) => [',
+        '    ...changes.flatMap((change) => detector.push(change)),',
+        '    ...detector.finish(),',
+        '  ]);',
+        '  const transitions = distinct(seen);',
+        '  const all = decided.flatMap(({ cut }) => cut ?? []);',
+        '  const cuts = withoutTransitions(all, transitions).map(({ frame }) => frame);',
+        '  return { cuts, transitions };',
+        '}',
+      ].join('\n'),
+      resolveDir: root,
+      loader: 'ts',
+    },
+    ...{ bundle: true, packages: 'external', platform: 'node', format: 'esm' },
+    ...{ outfile: file, logLevel: 'error' },
+  });
+  return import(pathToFileURL(file).href);
+}
+
+/** One Float64Array of `MEASURE_ROW.length` columns a frame, and what seconds a tick of `pts` is. */
+export async function measureFilm(file, folder, internals, streamIndex) {
+  const { MEASURE_VERSION, openVideo } = internals;
+  const { mtimeMs, size } = statSync(file);
+  const kept = join(
+    folder,
+    `${basename(file)}-${size}-${Math.floor(mtimeMs)}-${MEASURE_VERSION}.rows`,
+  );
+  const options = { pixelFormat: 'gray8', onDecodeError: 'skip', streamIndex };
+  const video = await openVideo(file, options);
+  try {
+    return await rowsOf(video, kept, internals);
+  } finally {
+    await video.close();
+  }
+}
+
+async function rowsOf(video, kept, { MEASURE_ROW, resolveGeometry }) {
+  const { num, den } = video.info.timeBase;
+  const tick = num / den;
+  if (existsSync(kept)) {
+    const { buffer, byteOffset, length } = readFileSync(kept);
+    const rows = new Float64Array(buffer.slice(byteOffset, byteOffset + length));
+    return { rows, tick, frames: rows.length / MEASURE_ROW.length };
+  }
+  const selection = {
+    start: null,
+    end: null,
+    every: 0.5,
+    step: 1,
+    keyFrames: false,
+    times: null,
+  };
+  const geometry = resolveGeometry(video.info, {
+    ...{ width: 640, height: 360, fit: 'inside', withoutEnlargement: true },
+    ...{ autorotate: true, squarePixels: true },
+  });
+  const parts = [];
+  for await (const batches of video.measures(selection, geometry)) {
+    for (const { rows, count } of batches)
+      parts.push(rows.slice(0, count * MEASURE_ROW.length));
+  }
+  const rows = Float64Array.from({
+    length: parts.reduce((sum, part) => sum + part.length, 0),
+  });
+  let at = 0;
+  for (const part of parts) {
+    // Bytes, because those of a signature are no numbers.
+    new Uint8Array(rows.buffer, at).set(
+      new Uint8Array(part.buffer, part.byteOffset, part.byteLength),
+    );
+    at += part.byteLength;
+  }
+  writeFileSync(`${kept}.part`, new Uint8Array(rows.buffer));
+  renameSync(`${kept}.part`, kept);
+  return { rows, tick, frames: rows.length / MEASURE_ROW.length };
+}

@@ -1,0 +1,241 @@
+import { describe, expect, test } from 'vitest';
+import type { AnalysisEvent, Sample } from '../src/analysis.ts';
+import { bordersIn } from '../src/detectors/borders.ts';
+import type { TimedChange } from '../src/detectors/cuts.ts';
+import { EventDetector } from '../src/detectors/events.ts';
+import { describeShots, shotsFrom } from '../src/detectors/shots.ts';
+import { ChangeMeter, type Plane } from '../src/measures.ts';
+
+const WIDTH = 64;
+const HEIGHT = 36;
+type Picture = (x: number, y: number) => number;
+
+function random(seed: number): number {
+  return (((Math.sin(seed) * 43758.5453) % 1) + 1) % 1;
+}
+
+/** Smooth hills of luma like no other seed's, a little different in each frame, as grain is. */
+function scene(seed: number): Picture {
+  const phase = (i: number) => 6.28 * random(seed * 7.3 + i);
+  return (x, y) =>
+    120 +
+    50 * Math.sin(x / (4 + 5 * random(seed)) + phase(1)) +
+    40 * Math.sin(y / (3 + 4 * random(seed + 0.5)) + phase(2) + x / 20);
+}
+const mix = (a: Picture, b: Picture, share: number): Picture => {
+  return (x, y) => a(x, y) + share * (b(x, y) - a(x, y));
+};
+const BLACK: Picture = () => 16;
+const WHITE: Picture = () => 235;
+const repeat = (count: number, picture: (i: number) => Picture): Picture[] =>
+  Array.from({ length: count }, (_, i) => picture(i));
+
+/** What is found in pictures with some grain, 25 a second. */
+function eventsIn(pictures: readonly Picture[], grain = 3): AnalysisEvent[] {
+  const meter = new ChangeMeter();
+  const detector = new EventDetector();
+  const grey: Plane = { data: Uint8Array.of(128), width: 1, height: 1, stride: 1 };
+  for (const [i, picture] of pictures.entries()) {
+    const data = Uint8Array.from({ length: WIDTH * HEIGHT }, (_, k) => {
+      const noise = grain * (random(k * 3.7 + i * 91.3) - 0.5);
+      return Math.min(
+        255,
+        Math.max(0, picture(k % WIDTH, Math.floor(k / WIDTH)) + noise),
+      );
+    });
+    const luma = { data, width: WIDTH, height: HEIGHT, stride: WIDTH };
+    const change = meter.next({ luma, u: grey, v: grey, fullRange: false }, i / 25);
+    detector.push({ time: i / 25, pts: i, ...change });
+  }
+  return detector.finish(pictures.length / 25).events;
+}
+
+function only(events: readonly AnalysisEvent[], ...types: AnalysisEvent['type'][]) {
+  return events.flatMap((event) =>
+    event.type !== 'cut' && types.includes(event.type) ? event : [],
+  );
+}
+
+describe('gradual changes', () => {
+  test('are found from the first mixed frame to the last', () => {
+    const dissolve = repeat(25, (i) => mix(scene(1), scene(2), (i + 1) / 26));
+    const events = eventsIn([
+      ...repeat(40, () => scene(1)),
+      ...dissolve,
+      ...repeat(60, () => scene(2)),
+    ]);
+    expect(events.filter(({ type }) => type === 'cut')).toEqual([]);
+    const [found, ...others] = only(events, 'dissolve', 'fade-in', 'fade-out');
+    expect(others).toEqual([]);
+    expect(found?.type).toBe('dissolve');
+    // A frame or two may hardly differ from a pure one.
+    expect(Math.abs((found?.start ?? NaN) - 40 / 25)).toBeLessThanOrEqual(0.12);
+    expect(Math.abs((found?.end ?? NaN) - 65 / 25)).toBeLessThanOrEqual(0.12);
+  });
+
+  for (const [color, plain] of [
+    ['black', BLACK],
+    ['white', WHITE],
+  ] as const) {
+    test(`to ${color} and from it are fades, and divide shots`, () => {
+      const out = repeat(20, (i) => mix(scene(1), plain, (i + 1) / 20));
+      const into = repeat(20, (i) => mix(plain, scene(2), (i + 1) / 20));
+      const pictures = [
+        ...repeat(40, () => scene(1)),
+        ...[...out, ...repeat(10, () => plain), ...into],
+        ...repeat(60, () => scene(2)),
+      ];
+      const events = eventsIn(pictures);
+      expect(events.filter(({ type }) => type === 'cut')).toEqual([]);
+      expect(only(events, 'fade-out', 'fade-in', 'dissolve')).toMatchObject([
+        { type: 'fade-out', color, start: expect.closeTo(1.6, 0) },
+        { type: 'fade-in', color, start: expect.closeTo(2.8, 0) },
+      ]);
+      const shots = shotsFrom(events, { start: 0, end: pictures.length / 25 });
+      expect(shots.map(({ transition }) => transition)).toEqual([null, 'fade']);
+      expect(Math.abs((shots[1]?.start ?? NaN) - 2.6)).toBeLessThan(0.2);
+    });
+  }
+
+  test('are not where the picture pans, stands still or is cut', () => {
+    const moved = (seed: number, dx: number): Picture => {
+      return (x, y) => scene(seed)(x + dx, y);
+    };
+    const pictures = [
+      ...repeat(60, (i) => moved(1, 2 * i)),
+      ...repeat(40, () => scene(2)),
+      ...repeat(40, () => scene(3)),
+    ];
+    expect(only(eventsIn(pictures), 'dissolve', 'fade-in', 'fade-out')).toEqual([]);
+  });
+});
+
+describe('black, frozen and lit up pictures', () => {
+  test('are spans', () => {
+    const light: Picture = (x, y) => Math.min(235, scene(2)(x, y) + 90);
+    const pictures = [
+      ...repeat(40, () => scene(1)),
+      ...repeat(20, () => BLACK),
+      ...repeat(30, () => scene(2)),
+      ...repeat(2, () => light),
+      ...repeat(30, () => scene(2)),
+    ];
+    const events = eventsIn(pictures);
+    expect(only(events, 'black')).toEqual([
+      { type: 'black', start: 1.6, end: 2.4, confidence: 1 },
+    ]);
+    expect(only(events, 'flash')).toMatchObject([{ start: 3.6, end: 3.68 }]);
+    expect(only(events, 'freeze')).toEqual([]);
+  });
+
+  test('a picture without grain stands still; black does not count', () => {
+    const pictures = [...repeat(50, () => scene(1)), ...repeat(50, () => BLACK)];
+    expect(only(eventsIn(pictures, 0), 'freeze')).toEqual([
+      { type: 'freeze', start: 0, end: 2, confidence: 1 },
+    ]);
+  });
+});
+
+describe('a shaken camera', () => {
+  const at = (dx: number, dy: number): Picture => {
+    return (x, y) => scene(4)(x + dx, y + dy);
+  };
+
+  test('is found while it is shaken', () => {
+    const pictures = [
+      ...repeat(50, () => at(0, 0)),
+      ...repeat(75, (i) => at(2 * Math.round(Math.sin(i * 1.9)), 0)),
+      ...repeat(75, () => at(0, 0)),
+    ];
+    const [shake, ...others] = only(eventsIn(pictures), 'shake');
+    expect(others).toEqual([]);
+    expect(shake?.start).toBeGreaterThan(0.9);
+    expect(shake?.end).toBeLessThan(6.2);
+    expect((shake?.end ?? 0) - (shake?.start ?? 0)).toBeGreaterThan(2);
+  });
+
+  test('is not one that pans', () => {
+    expect(only(eventsIn(repeat(120, (i) => at(i, 0))), 'shake')).toEqual([]);
+  });
+});
+
+describe('borders', () => {
+  const sample = (time: number, top: number, bottom = top, brightness = 90) => ({
+    ...{ time, brightness, left: 0, right: 0, top, bottom },
+  });
+  const size = { width: 1920, height: 1080 };
+
+  test('are what all samples of a shot have, in pairs', () => {
+    const samples = [
+      ...[sample(0, 0.4), sample(1, 0.125), sample(2, 0.125)],
+      ...[sample(3, 0.125), sample(4, 1, 0, 16), sample(5, 0.126, 0.125)],
+      ...[sample(6, 0.2, 0), sample(7, 0.2, 0)],
+    ];
+    const shots = [
+      { start: 0, end: 3 },
+      { start: 3, end: 6 },
+      { start: 6, end: 8 },
+    ];
+    expect(bordersIn(samples, shots, size)).toEqual([
+      {
+        ...{ type: 'border', start: 0, end: 6, confidence: 5 / 6 },
+        crop: { left: 0, top: 135, width: 1920, height: 810 },
+      },
+    ]);
+  });
+});
+
+describe('shots', () => {
+  test('have means, a frame that stands for them, and know their like', () => {
+    const sample = (time: number, quality: number, hash: string): Sample => ({
+      ...{ time, pts: 0, keyFrame: false, brightness: 100, contrast: 40 },
+      ...{ saturation: 0, sharpness: 200, motion: time, sceneScore: 0, hash, quality },
+    });
+    const [one, two] = ['0123456789abcdef', 'fedcba9876543210'];
+    const samples = [
+      ...[sample(0, 50, one), sample(1, 60, one)],
+      ...[sample(2, 90, two), sample(3, 70, two)],
+      ...[sample(4, 40, one), sample(5, 30, one)],
+    ];
+    const cut = (time: number) => ({
+      ...{ type: 'cut' as const, time, pts: 0, frame: 0, confidence: 1 },
+    });
+    const fade = { type: 'fade-in' as const, start: 2, end: 2.5, confidence: 1 };
+    const events = [cut(2), fade, cut(4)];
+    const shots = describeShots(shotsFrom(events, { start: 0, end: 6 }), samples, events);
+    expect(shots).toMatchObject([
+      { representative: 1, duplicateOf: null, motion: 0.5, quality: 55 },
+      // The better sample lies in a fade.
+      { representative: 3, duplicateOf: null, motion: 2.5 },
+      { representative: 4, duplicateOf: 0, motion: 4.5 },
+    ]);
+  });
+});
+
+test('what detectors hold does not grow with the film', () => {
+  const detector = new EventDetector();
+  const pictures = Array.from({ length: 16 }, (_, seed) =>
+    Uint8Array.from({ length: 144 }, (_, i) => 255 * random(i + seed * 200)),
+  );
+  const push = (i: number) => {
+    const shot = Math.floor(i / 100);
+    const frame: TimedChange = {
+      ...{ time: i / 25, pts: i, difference: i % 100 === 0 ? 60 : 2, recall: 0 },
+      ...{ mismatch: i % 100 === 0 ? 1 : 0.01, recallAge: 0, chroma: 0, color: 0 },
+      ...{ shiftX: 0.01 * Math.sin(i), shiftY: 0, dark: 0 },
+      signature: pictures[shot % 16] as Uint8Array,
+    };
+    return detector.push(frame).length;
+  };
+  // Every frame but the last few has been decided on, so that none is held.
+  const frames = 200 * 25;
+  let decided = 0;
+  let most = 0;
+  for (let i = 0; i < frames; i++) {
+    decided += push(i);
+    most = Math.max(most, i + 1 - decided);
+  }
+  expect(most).toBeLessThan(60);
+  const { events } = detector.finish(frames / 25);
+  expect(events.filter(({ type }) => type === 'cut').length).toBe(frames / 100 - 1);
+});

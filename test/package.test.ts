@@ -62,7 +62,7 @@ afterAll(() => rm(project, { recursive: true, force: true }));
 
 test('the package holds no test, no medium and nothing of the TypeScript sources', () => {
   const allowed =
-    /^(dist\/.*\.(d\.ts|js|mjs|map|json|css)|native\/[^/]+\.(cc|h|map)|scripts\/[^/]+\.mjs|docs\/.*\.md|schemas\/[^/]+\.json|CMakeLists\.txt|LICENSE|binding\.gyp|package\.json|[A-Z]+\.md)$/;
+    /^(dist\/.*\.(d\.ts|js|mjs|map|json|css)|native\/[^/]+\.(cc|h|map)|scripts\/[^/]+\.mjs|docs\/.*\.(md|svg)|schemas\/[^/]+\.json|CMakeLists\.txt|LICENSE|binding\.gyp|package\.json|[A-Z]+\.md)$/;
   expect(packed.filter((path) => !allowed.test(path))).toEqual([]);
   expect(packed).toEqual(
     expect.arrayContaining(['LICENSE', 'README.md', 'dist/index.mjs']),

@@ -173,6 +173,7 @@ bool Demuxer::read(Packet& packet) {
     return true;
   }
   LogCapture log;
+  forgetInterrupt();
   for (;;) {
     packet.unref();
     if (input_) input_->forgetRefusal();
@@ -213,6 +214,15 @@ bool Demuxer::read(Packet& packet) {
     if (dts != AV_NOPTS_VALUE) lastDts_ = dts;
     return true;
   }
+}
+
+/// What reads a file remembers that an interrupt ended its last read, and would
+/// end later ones as well, which are none of that interrupt's business.
+void Demuxer::forgetInterrupt() const noexcept {
+  AVIOContext* io = context_->pb;
+  if (io == nullptr || io->error != AVERROR_EXIT) return;
+  io->error = 0;
+  io->eof_reached = 0;
 }
 
 std::optional<bool> Demuxer::hasKeyFrameAhead(
@@ -259,6 +269,7 @@ bool Demuxer::seekable() const noexcept {
 }
 
 bool Demuxer::seek(int64_t pts) {
+  forgetInterrupt();
   corruptPacket_ = false;
   hasUnread_ = false;
   order_.reset();

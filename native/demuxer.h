@@ -72,6 +72,7 @@ class Demuxer {
   void open(const Source& source);
   void chooseStream(const StreamChoice& choice);
   int largestStream(const std::string& language) const;
+  void forgetInterrupt() const noexcept;
   void checkInput() const;
   bool endsEarly() const;
 

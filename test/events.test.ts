@@ -97,6 +97,15 @@ describe('gradual changes', () => {
     });
   }
 
+  test('are not where one picture melts into the next without a rest', () => {
+    const melting = repeat(120, (i) => {
+      const seed = Math.floor(i / 12);
+      return mix(scene(seed), scene(seed + 1), (i % 12) / 12);
+    });
+    const pictures = [...repeat(40, () => scene(0)), ...melting];
+    expect(only(eventsIn(pictures), 'dissolve')).toEqual([]);
+  });
+
   test('are not where the picture pans, stands still or is cut', () => {
     const moved = (seed: number, dx: number): Picture => {
       return (x, y) => scene(seed)(x + dx, y);

@@ -215,7 +215,10 @@ function isSurer(a: Transition, b: Transition): boolean {
   return fadeA === fadeB ? a.confidence > b.confidence : fadeA;
 }
 
-/** Of those that overlap the surest. In order of time. */
+/**
+ * Of those that overlap the surest, in order of time. Dissolves with hardly a rest between them are none: that is a picture which
+ * goes on changing by itself, such as water, smoke or a moving gradient.
+ */
 export function distinct(transitions: readonly Transition[]): Transition[] {
   const kept: Transition[] = [];
   for (const transition of [...transitions].sort(byTime)) {
@@ -223,8 +226,16 @@ export function distinct(transitions: readonly Transition[]): Transition[] {
     if (last === undefined || transition.start >= last.end) kept.push(transition);
     else if (isSurer(transition, last)) kept[kept.length - 1] = transition;
   }
-  return kept;
+  const isClose = (a: Transition | undefined, b: Transition | undefined) =>
+    a?.type === 'dissolve' && b?.type === 'dissolve' && b.start - a.end < REST;
+  return kept.filter(
+    (transition, i) =>
+      !isClose(kept[i - 1], transition) && !isClose(transition, kept[i + 1]),
+  );
 }
+
+/** Seconds that a shot between two dissolves is seen by itself, at least: shorter ones hardly would be. */
+const REST = 0.25;
 
 /** Which colour a picture is of, if it is of one. */
 function colorOf({ signature, dark }: SeenFrame): 'black' | 'white' | undefined {

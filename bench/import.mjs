@@ -20,6 +20,7 @@ import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import { build } from 'esbuild';
 import { FRAMES, makeClips } from './import-clips.mjs';
+import { median } from './statistics.mjs';
 
 const exec = promisify(execFile);
 
@@ -63,12 +64,6 @@ async function run(job, cores) {
 
 const rounded = (value, digits = 3) => Number(value.toFixed(digits));
 const mebibytes = (bytes) => rounded(bytes / 2 ** 20, 1);
-
-function median(values) {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-}
 
 /** Runs all of `jobs` in turn, every other round backwards. @returns the results of each */
 async function alternate(jobs) {

@@ -17,13 +17,13 @@ export {
 export { type AnalyzeOptions, type AnalyzeProgress, analyze } from './analyze.ts';
 export type { AnalysisRequest } from './analyze-options.ts';
 export type { BackendChoice } from './backend/backend.ts';
-export {
-  type BenchmarkOptions,
-  type BenchmarkProgress,
-  benchmarkDecodePaths,
-  type DecodeBenchmark,
-  type DecodePathResult,
-} from './benchmark/decode-benchmark.ts';
+export { benchmarkDecodePaths } from './benchmark/decode-benchmark.ts';
+export type {
+  BenchmarkOptions,
+  BenchmarkProgress,
+  DecodeBenchmark,
+  DecodePathResult,
+} from './benchmark/result.ts';
 export {
   type Clip,
   type ClipOptions,

@@ -1,8 +1,13 @@
+import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { verdictOf } from '../src/benchmark/decode-benchmark.ts';
+import { type Brought, compare } from '../src/benchmark/comparison.ts';
+import type { Candidate } from '../src/benchmark/decode-paths.ts';
+import type { BenchmarkRun } from '../src/benchmark/job.ts';
+import { SpreadSample } from '../src/benchmark/spread-sample.ts';
+import { verdictOf } from '../src/benchmark/summary.ts';
 import { storedVerdicts } from '../src/hardware-verdicts.ts';
 import {
   type BenchmarkProgress,
@@ -108,13 +113,23 @@ describe('a benchmark of decode paths', () => {
     });
   });
 
+  ffmpegTest('counts no path whose later frames are others', async () => {
+    // 16 of 20 frames of 80x45 in rgb24, and then blackness.
+    const real = spawnSync('which', ['ffmpeg'], { encoding: 'utf8' }).stdout.trim();
+    replaceFfmpeg(
+      `${real} "$@" | head -c ${16 * 80 * 45 * 3}; exec head -c ${4 * 80 * 45 * 3} /dev/zero`,
+    );
+    const { paths } = await benchmarkDecodePaths(clip(CLIP), SMALL);
+    expect(find(paths, FFMPEG).unusable).toMatch(/^its frames are not software's: /);
+  });
+
   testOf(CLIP)(
     'counts no path that brings too few frames, or fails, and says why',
     async () => {
       replaceFfmpeg('exit 0');
       const none = await benchmarkDecodePaths(clip(CLIP), SMALL);
       expect(find(none.paths, FFMPEG).unusable).toBe(
-        '0 frames came where software gives 12',
+        '0 frames came where software gives 20',
       );
       replaceFfmpeg('echo "no such luck" >&2; exit 3');
       const failed = await benchmarkDecodePaths(clip(CLIP), SMALL);
@@ -149,6 +164,46 @@ describe('a benchmark of decode paths', () => {
       code: 'ERR_NOT_FOUND',
     });
   });
+});
+
+test('a spread sample has items of the whole row, at the same places each time', () => {
+  for (const length of [0, 1, 6, 11, 12, 13, 24, 25, 300, 1001]) {
+    const sample = new SpreadSample<number>();
+    for (let i = 0; i < length; i++) sample.add(i);
+    const [first = 0, second = 1] = sample.items;
+    const stride = second - first;
+    const every = Array.from(
+      { length: Math.ceil(length / stride) },
+      (_, i) => i * stride,
+    );
+    expect(sample.items).toEqual(every);
+    expect(sample.items.length).toBeLessThanOrEqual(12);
+    expect(sample.items.length).toBeGreaterThanOrEqual(Math.min(length, 6));
+  }
+});
+
+test('software with more threads has to bring the same bytes, others what looks the same', () => {
+  const brought = (digest: string, value: number): Brought => ({
+    answer: { run: { frames: 1, digest, hardware: 'cuda' } as BenchmarkRun },
+    sample: [new Uint8Array(300).fill(value)],
+  });
+  const check = (kind: DecodePathResult['kind'], ...come: Parameters<typeof brought>) => {
+    const candidate = { kind, name: 'cuda' } as Candidate;
+    return compare(candidate, brought(...come), brought('a', 100));
+  };
+  const equal = { unusable: null, identical: true, psnr: null };
+  expect(check('software', 'a', 100)).toEqual(equal);
+  // The frames that differ are not in the sample.
+  const words = "its frames are not software's: some differ";
+  expect(check('software', 'b', 100)).toMatchObject({ unusable: words, psnr: null });
+  expect(check('hardware', 'b', 100)).toEqual({ ...equal, identical: false });
+  // Two levels are 42.1 dB, four 36.1.
+  expect(check('hardware', 'b', 102)).toMatchObject({
+    unusable: null,
+    psnr: expect.closeTo(42.1, 1),
+  });
+  expect(check('hardware', 'b', 104).unusable).toMatch(/: 36\.1 dB$/);
+  expect(check('ffmpeg', 'b', 104).unusable).toBeNull();
 });
 
 test('the verdict is the device that beats software at its best, and no other program', () => {

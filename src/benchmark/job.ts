@@ -26,8 +26,8 @@ export interface BenchmarkJob {
   /** Stops after so many frames, or at this time; the first that is not `null`. */
   readonly frames: number | null;
   readonly end: number | null;
-  /** How many frames are sent back, from the first on; 0 while measuring. */
-  readonly kept: number;
+  /** Whether frames are kept to be compared; not while measuring. */
+  readonly compared: boolean;
 }
 
 /** What one run came to. */
@@ -45,9 +45,11 @@ export interface BenchmarkRun {
   readonly hardware: string | null;
   readonly backend: string;
   readonly fallbackReason: string | null;
+  /** SHA-256 of all frames, one after the other; `null` while measuring. */
+  readonly digest: string | null;
 }
 
-/** How a run ended; kept frames follow as parts. */
+/** How a run ended; frames to compare follow as parts. */
 export type BenchmarkAnswer = { run: BenchmarkRun } | { failure: string };
 
 /** Asks on which devices a video's first frame can be decoded. */

@@ -3,6 +3,7 @@
  * descriptor 3 is the socket that the answer goes to.
  */
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { Socket } from 'node:net';
@@ -15,6 +16,7 @@ import type {
   DevicesAnswer,
   DevicesJob,
 } from './job.ts';
+import { SpreadSample } from './spread-sample.ts';
 
 /** Kernel clock ticks a second in /proc: USER_HZ, 100 on every Linux (proc(5)). */
 const TICKS = 100;
@@ -148,10 +150,11 @@ class ChildMemory {
 
 async function run(
   job: BenchmarkJob,
-): Promise<{ run: BenchmarkRun; kept: Uint8Array[] }> {
+): Promise<{ run: BenchmarkRun; sample: readonly Uint8Array[] }> {
   const frameBytes = bytesOf(job);
   const memory = new ChildMemory();
-  const kept: Uint8Array[] = [];
+  const digest = createHash('sha256');
+  const sample = new SpreadSample<Uint8Array>();
   const cpuBefore = process.cpuUsage();
   const began = performance.now();
   const since = () => (performance.now() - began) / 1000;
@@ -163,7 +166,10 @@ async function run(
   for await (const frame of opened.frames()) {
     if (frames === 0) firstFrame = since();
     if (frame.length !== frameBytes) throw new Error(`a frame of ${frame.length} bytes`);
-    if (kept.length < job.kept) kept.push(frame);
+    if (job.compared) {
+      digest.update(frame);
+      sample.add(frame);
+    }
     if (frames % FRAMES_BETWEEN_LOOKS === 0) memory.look();
     frames++;
     if (frames === job.frames) {
@@ -189,8 +195,9 @@ async function run(
       ...{ frames, seconds, firstFrame, hardware, backend, fallbackReason },
       cpu: sum((user + system) / 1e6, children),
       peak: sum(own, others),
+      digest: job.compared ? digest.digest('hex') : null,
     },
-    kept,
+    sample: sample.items,
   };
 }
 
@@ -239,8 +246,8 @@ try {
   if ('devices' in job) {
     answer(await tryDevices(job));
   } else {
-    const { run: came, kept } = await run(job);
-    answer({ run: came }, kept);
+    const { run: came, sample } = await run(job);
+    answer({ run: came }, sample);
   }
 } catch (error) {
   answer({ failure: (error as Error).message });

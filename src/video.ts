@@ -13,6 +13,7 @@ import {
   rowsFromIndex,
   timeOf,
 } from './frame-index.ts';
+import { FramePool } from './frame-pool.ts';
 import { displaySize, type Geometry, resolveGeometry } from './geometry.ts';
 import { fasterHardware } from './hardware-verdicts.ts';
 import type { DecodePath, VideoInfo } from './info.ts';
@@ -49,7 +50,7 @@ import { openSource } from './sources.ts';
  * Most bytes of frames in one read, of which two are under way (Note [Read-ahead] in decoder-pool.ts):
  * an iteration holds at most twice that ahead of its consumer, or two frames.
  */
-const READ_BYTES = 4 * 1024 * 1024;
+const READ_BYTES = 2 * 1024 * 1024;
 /** Most frames of one read, however small they are. */
 const READ_FRAMES = 16;
 /** Rows of one measuring read: some seconds of video, so that progress and aborts are felt. */
@@ -103,6 +104,7 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
   readonly errors: readonly MediaError[];
 
   readonly #pool: DecoderPool;
+  readonly #memory = new FramePool();
   readonly #opened: NativePath;
   readonly #backend: Backend;
   readonly #output: NativeOutput;
@@ -281,8 +283,17 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
     return this.frames();
   }
 
+  /**
+   * Gives the memory of a frame to frames of this video to come, which saves its allocation and garbage: `frame.data`, and every
+   * other view of its buffer, is empty from then on. Never needed; what is not given back is the garbage collector's.
+   */
+  recycle(frame: Frame): void {
+    this.#memory.giveBack(frame.data.buffer, this.#frameBytes);
+  }
+
   /** Stops reads under way, which reject with `ERR_CLOSED`, and frees file, codec and threads. May be called twice. */
   async close(): Promise<void> {
+    this.#memory.clear();
     await this.#pool.close();
   }
 
@@ -395,7 +406,7 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
     return this.#pool.pass(signal, start, (decoder) => {
       const count = nextSize();
       const bytes = this.#frameBytes;
-      const buffers = Array.from({ length: count }, () => new ArrayBuffer(bytes));
+      const buffers = Array.from({ length: count }, () => this.#memory.take(bytes));
       const rows = new ArrayBuffer(count * FRAME_ROW.length * 8);
       return {
         result: decoder.read(buffers, rows),

@@ -24,7 +24,10 @@ await runPeer(async (work, sink) => {
     try {
       const found = await frames(video, work);
       if (Array.isArray(found)) found.sort((a, b) => a.pts - b.pts);
-      for await (const { data, time } of found) sink.frame(data, time);
+      for await (const frame of found) {
+        sink.frame(frame.data, frame.time);
+        video.recycle(frame);
+      }
     } finally {
       await video.close();
     }

@@ -25,7 +25,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['ffmpeg-tool', 'machine', 'hardware-samples'],
   ['options', 'analyze-options', 'hardware-verdicts'],
   ['sources'],
-  ['decoder-pool'],
+  ['decoder-pool', 'frame-pool'],
   ['video'],
   ['probe'],
   ['pictures'],

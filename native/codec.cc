@@ -98,7 +98,7 @@ void Codec::open(const AVCodec& decoder) {
       avcodec_parameters_to_context(context_.get(), stream_.codecpar),
       "avcodec_parameters_to_context");
   context_->pkt_timebase = stream_.time_base;
-  context_->framerate = stream_.avg_frame_rate;
+  context_->framerate = compat::averageFrameRate(stream_);
   context_->has_b_frames = std::max(context_->has_b_frames, reorderedFrames_);
   context_->thread_count = options_.keyFramesOnly ? 1 : options_.threads;
   if (options_.keyFramesOnly) {

@@ -23,7 +23,22 @@ extern "C" {
 /// AVCodecContext::thread_safe_callbacks went, being always on: 6.0.
 #define RUSHES_HAS_THREAD_SAFE_CALLBACKS (LIBAVCODEC_VERSION_MAJOR < 60)
 
+/// AVCodecParameters::framerate, what the stream itself says: 6.1. From 7.1 at
+/// the latest, raw demuxers set avg_frame_rate to 25 whatever it says.
+#define RUSHES_HAS_PARAMETERS_FRAMERATE \
+  (LIBAVCODEC_VERSION_INT >= AV_VERSION_INT(60, 11, 100))
+
 namespace rushes::compat {
+
+/// Frames per second; 0/0 or 0/1 if unknown.
+inline AVRational averageFrameRate(const AVStream& stream) {
+#if RUSHES_HAS_PARAMETERS_FRAMERATE
+  const AVRational own = stream.codecpar->framerate;
+  const bool isRaw = stream.start_time == AV_NOPTS_VALUE;
+  if (isRaw && own.num > 0 && own.den > 0) return own;
+#endif
+  return stream.avg_frame_rate;
+}
 
 /// In ticks of the stream's time base; 0 if unknown.
 inline int64_t frameDuration(const AVFrame& frame, const AVStream& stream) {

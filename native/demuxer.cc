@@ -255,6 +255,11 @@ bool Demuxer::endsEarly() const {
   return false;
 }
 
+bool Demuxer::isCutShort() const noexcept {
+  const AVIOContext* io = context_->pb;
+  return corruptPacket_ && io != nullptr && io->eof_reached != 0;
+}
+
 std::optional<Error> Demuxer::brokeOff() const {
   try {
     if (input_) input_->check();

@@ -51,6 +51,10 @@ class Demuxer {
   /// far.
   std::optional<bool> hasKeyFrameAhead(int64_t pts, int64_t margin) const;
 
+  /// Whether the end of the file has cut the last packet read in two; the next
+  /// `read` says so with kTruncated.
+  bool isCutShort() const noexcept;
+
   /// Why a stream of bytes broke off, if it has been read to there.
   std::optional<Error> brokeOff() const;
 

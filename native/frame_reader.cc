@@ -281,7 +281,10 @@ bool FrameReader::receive(Frame& frame) {
       if (isFatal(error.code)) throw;
       hasFailed_ = true;
       const bool encrypted = error.code == ErrorCode::kEncrypted;
-      if (options_.skipErrors && !encrypted) {
+      if (error.code == ErrorCode::kDecode && demuxer_->isCutShort()) {
+        // Of a packet cut in two, which the demuxer reports: some decoders make
+        // a picture of it, others none, by how many threads they have.
+      } else if (options_.skipErrors && !encrypted) {
         errors_.push_back(error);
       } else if (demuxer_->brokeOff() && !encrypted) {
         // Not the damage that this did to the last packet.
@@ -323,7 +326,7 @@ void FrameReader::finish() {
 
 /// Of the average frame, in ticks; 0 if not known.
 int64_t FrameReader::frameDuration() const {
-  const AVRational rate = stream().avg_frame_rate;
+  const AVRational rate = compat::averageFrameRate(stream());
   if (rate.num <= 0 || rate.den <= 0) return 0;
   const int64_t ticks = av_rescale_q(1, av_inv_q(rate), stream().time_base);
   return std::max<int64_t>(ticks, 0);

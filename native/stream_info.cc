@@ -96,8 +96,9 @@ void describeTiming(
   if (stream.start_time != AV_NOPTS_VALUE) {
     info.startTime = seconds(stream.start_time, stream.time_base);
   }
-  if (stream.avg_frame_rate.num > 0 && stream.avg_frame_rate.den > 0) {
-    info.averageFrameRate = stream.avg_frame_rate;
+  const AVRational rate = compat::averageFrameRate(stream);
+  if (rate.num > 0 && rate.den > 0) {
+    info.averageFrameRate = rate;
   }
   info.variableFrameRate = hasVariableRate(stream);
   if (stream.nb_frames > 0) {

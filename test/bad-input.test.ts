@@ -177,6 +177,24 @@ describe('damage is never passed over in silence', () => {
   }
 });
 
+testOf('truncated.mp4')(
+  'a packet that the end of the file cuts in two is one error, whatever the threads',
+  async () => {
+    const path = clip('truncated.mp4');
+    for (const threads of [1, 2, 4]) {
+      await using video = await openVideo(path, { threads, onDecodeError: 'skip' });
+      for await (const _ of video.frames());
+      expect(video.errors.map(({ code }) => code)).toEqual(['ERR_TRUNCATED']);
+
+      await using strict = await openVideo(path, { threads });
+      const all = (async () => {
+        for await (const _ of strict.frames());
+      })();
+      await expect(all).rejects.toMatchObject({ code: 'ERR_TRUNCATED', source: path });
+    }
+  },
+);
+
 describe('a pipe that nobody writes to', () => {
   const unix = process.platform !== 'win32';
 

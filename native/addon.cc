@@ -82,6 +82,7 @@ Output outputFrom(const Napi::Object& object) {
   output.left = integer(object, "left");
   output.top = integer(object, "top");
   output.toneMap = boolean(object, "toneMap");
+  output.scalesOnDevice = boolean(object, "scalesOnDevice");
   return output;
 }
 
@@ -187,6 +188,8 @@ Napi::Value toJs(Napi::Env env, const DecodePath& path) {
   object["threadType"] = toJs(env, path.threadType);
   object["hardware"] = toJs(env, path.hardware);
   object["fallbackReason"] = toJs(env, path.fallbackReason);
+  object["scaleFilter"] = toJs(env, path.scaleFilter);
+  object["scaleFallbackReason"] = toJs(env, path.scaleFallbackReason);
   return object;
 }
 
@@ -641,6 +644,9 @@ Napi::Value versions(const Napi::CallbackInfo& info) {
   object["libavcodec"] = dotted(avcodec_version());
   object["libavutil"] = dotted(avutil_version());
   object["libswscale"] = dotted(swscale_version());
+  if (!filterLibraryVersion().empty()) {
+    object["libavfilter"] = toJs(env, filterLibraryVersion());
+  }
   object["license"] = Napi::String::New(env, avcodec_license());
   object["configuration"] = Napi::String::New(env, avcodec_configuration());
   return object;
@@ -693,6 +699,7 @@ void simulateHardware(const Napi::CallbackInfo& info) {
   plan.failsToOpen = boolean(object, "failsToOpen");
   plan.failsAtFrame = integer(object, "failsAtFrame");
   plan.failsAtTransfer = integer(object, "failsAtTransfer");
+  plan.failsAtScaling = integer(object, "failsAtScaling");
   plan.surfaces = integer(object, "surfaces");
   addon.simulation = plan;
 }

@@ -127,7 +127,10 @@ DecodePath Codec::path() const {
   path.threads = context_->thread_count;
   path.threadType = threadTypeOf(*context_);
   if (options_.device) {
-    path.fallbackReason = options_.device->failure();
+    const DeviceState& state = options_.device->state();
+    path.fallbackReason = state.failure;
+    path.scaleFilter = state.scaleFilter;
+    path.scaleFallbackReason = state.scaleFailure;
     if (usesDevice()) path.hardware = options_.device->type();
   }
   return path;

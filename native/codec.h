@@ -39,6 +39,10 @@ struct DecodePath {
   std::optional<std::string> hardware;
   /// Why a device that was asked for is not used.
   std::optional<std::string> fallbackReason;
+  /// The filter that makes frames smaller on the device, if one does.
+  std::optional<std::string> scaleFilter;
+  /// Why none does that should.
+  std::optional<std::string> scaleFallbackReason;
 };
 
 /// Turns packets into frames: receives first, sends on EAGAIN, drains at the

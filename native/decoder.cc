@@ -94,6 +94,11 @@ void Decoder::begin(const Output& output) {
   selector_.reset();
   numbers_.clear();
   reader_.skipWhere({});
+  PictureSize onDevice;
+  if (output.scalesOnDevice) {
+    onDevice = {output.scaleWidth, output.scaleHeight};
+  }
+  reader_.scaleOnDevice(onDevice);
   scaler_.emplace(output);
   orientation_ = output.orientation;
   if (output.scaleWidth > 0) {

@@ -56,12 +56,19 @@ void FrameReader::useDevice(std::shared_ptr<HardwareDevice> device) {
   device_ = std::move(device);
   codec_.reset();
   restartCodec();
-  toldOfDevice_ = true;
+  told_ = {};
+}
+
+void FrameReader::scaleOnDevice(PictureSize size) {
+  if (!device_ || device_->target() == size) return;
+  device_->scaleTo(size);
+  // What was decoded ahead has another size.
+  if (landed_) rewind();
 }
 
 std::optional<DecodePath> FrameReader::takeNewPath() {
-  if (!codec_ || !toldOfDevice_ || !device_->failure()) return std::nullopt;
-  toldOfDevice_ = false;
+  if (!codec_ || !device_ || device_->state() == told_) return std::nullopt;
+  told_ = device_->state();
   return codec_->path();
 }
 

@@ -55,6 +55,8 @@ class FrameReader {
 
   /// Decodes on `device` from the next pass on, for as long as it works.
   void useDevice(std::shared_ptr<HardwareDevice> device);
+  /// Between passes: from now on the device makes frames so small.
+  void scaleOnDevice(PictureSize size);
   /// The path, if it has changed since it was last asked for.
   std::optional<DecodePath> takeNewPath();
 
@@ -111,8 +113,8 @@ class FrameReader {
   std::unique_ptr<Demuxer> demuxer_;
   std::unique_ptr<Codec> codec_;
   std::shared_ptr<HardwareDevice> device_;
-  /// `device_` was working when the path was last told.
-  bool toldOfDevice_ = false;
+  /// What was last told of `device_`.
+  DeviceState told_;
   VideoInfo info_{};
   bool keyFramesOnly_ = false;
   /// Nothing was read since the file was opened.

@@ -121,6 +121,11 @@ int DeviceCalls::transfer(AVFrame& target, const AVFrame& surface) {
   return av_hwframe_transfer_data(&target, &surface, 0);
 }
 
+void DeviceCalls::scale(
+    DeviceScaler& scaler, Frame& surface, PictureSize size) {
+  scaler.scale(surface, size);
+}
+
 HardwareDevice::HardwareDevice(
     std::string type, AVCodecID codec, std::unique_ptr<DeviceCalls> calls)
     : type_(std::move(type)), calls_(std::move(calls)) {
@@ -147,7 +152,9 @@ void HardwareDevice::open(AVCodecID codec) {
 }
 
 void HardwareDevice::fail(const std::string& reason) {
-  failure_ = type_ + ": " + reason;
+  state_ = {};
+  state_.failure = type_ + ": " + reason;
+  scaler_.reset();
   context_.reset();
   surface_.unref();
 }
@@ -160,8 +167,8 @@ void HardwareDevice::attach(AVCodecContext& context) {
   // The device is what works in parallel; frame threads would only hold more
   // of its surfaces.
   context.thread_count = 1;
-  // The one that is on its way to memory.
-  context.extra_hw_frames = 1;
+  // The one that is on its way to memory, and one that a filter still reads.
+  context.extra_hw_frames = 2;
   calls_->prepare(context);
 }
 
@@ -179,10 +186,42 @@ int HardwareDevice::receive(AVCodecContext& context, Frame& frame) {
     // Decoders that wrap a driver may give frames in memory on their own.
     std::swap(frame, surface_);
   } else {
+    shrink();
     download(context, frame);
   }
   surface_.unref();
   return result;
+}
+
+bool HardwareDevice::isToBeScaled() const noexcept {
+  const bool fits =
+      target_.width <= surface_->width && target_.height <= surface_->height;
+  const bool same =
+      target_.width == surface_->width && target_.height == surface_->height;
+  // Filters do not see what is cropped at the left and at the top.
+  const bool whole = surface_->crop_left == 0 && surface_->crop_top == 0;
+  return target_ != PictureSize{} && fits && !same && whole &&
+         !state_.scaleFailure;
+}
+
+/// Makes the surface smaller if that is wanted, and possible.
+void HardwareDevice::shrink() {
+  if (!isToBeScaled()) return state_.scaleFilter.reset();
+  const auto& frames = *reinterpret_cast<const AVHWFramesContext*>(
+      surface_->hw_frames_ctx->data);
+  std::string name = "scale";
+  try {
+    if (!scaler_) {
+      scaler_ = std::make_unique<DeviceScaler>(frames.device_ctx->type);
+    }
+    name = scaler_->filter();
+    calls_->scale(*scaler_, surface_, target_);
+    state_.scaleFilter = name;
+  } catch (const Error& error) {
+    scaler_.reset();
+    state_.scaleFilter.reset();
+    state_.scaleFailure = name + ": " + error.what();
+  }
 }
 
 void HardwareDevice::download(const AVCodecContext& context, Frame& frame) {

@@ -10,6 +10,7 @@ extern "C" {
 #include <vector>
 
 #include "av.h"
+#include "device_scaler.h"
 
 namespace rushes {
 
@@ -41,11 +42,26 @@ class DeviceCalls {
   virtual int receive(AVCodecContext& context, AVFrame& frame);
   /// av_hwframe_transfer_data.
   virtual int transfer(AVFrame& target, const AVFrame& surface);
+  /// DeviceScaler::scale.
+  virtual void scale(DeviceScaler& scaler, Frame& surface, PictureSize size);
+};
+
+/// What has become of a device.
+struct DeviceState {
+  /// Why it is not used any more.
+  std::optional<std::string> failure;
+  /// The filter that has made the last frame smaller on it.
+  std::optional<std::string> scaleFilter;
+  /// Why none does.
+  std::optional<std::string> scaleFailure;
+  bool operator==(const DeviceState&) const = default;
 };
 
 /// A device on which codecs decode, until it fails: then codecs decode in
 /// software, and it says why. Frames on it are brought to memory at once, so
-/// that no surface is held longer than that takes.
+/// that no surface is held longer than that takes. Where there is a filter for
+/// it, they are made smaller before; when that fails, they are brought to
+/// memory as they are, and whoever takes them makes them smaller.
 /// Owns the AVHWDeviceContext, to which codecs and frames hold references of
 /// their own. Thread-safety: one thread at a time.
 class HardwareDevice {
@@ -58,8 +74,13 @@ class HardwareDevice {
   const std::string& type() const noexcept { return type_; }
   /// Why it is not used any more.
   const std::optional<std::string>& failure() const noexcept {
-    return failure_;
+    return state_.failure;
   }
+  const DeviceState& state() const noexcept { return state_; }
+  /// From now on frames are made so small, if they are larger; 0 × 0: they are
+  /// not.
+  void scaleTo(PictureSize size) { target_ = size; }
+  PictureSize target() const noexcept { return target_; }
   /// It is not used any more. The device is freed with the last that needs it.
   void fail(const std::string& reason);
 
@@ -75,6 +96,8 @@ class HardwareDevice {
 
  private:
   void open(AVCodecID codec);
+  bool isToBeScaled() const noexcept;
+  void shrink();
   void download(const AVCodecContext& context, Frame& frame);
   static AVPixelFormat chooseFormat(
       AVCodecContext* context, const AVPixelFormat* offered);
@@ -83,7 +106,9 @@ class HardwareDevice {
   std::unique_ptr<DeviceCalls> calls_;
   BufferPtr context_;
   DeviceDecoder decoder_;
-  std::optional<std::string> failure_;
+  DeviceState state_;
+  PictureSize target_;
+  std::unique_ptr<DeviceScaler> scaler_;
   Frame surface_;
 };
 

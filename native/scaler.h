@@ -36,6 +36,8 @@ struct Output {
   int top = 0;
   /// Whether high dynamic range is brought down in 8-bit RGB and grey.
   bool toneMap = true;
+  /// Whether a device on which frames are decoded may make them smaller.
+  bool scalesOnDevice = false;
 };
 
 /// One swscale context, made anew only when a side changes.

@@ -175,4 +175,13 @@ int SimulatedDevice::transfer(AVFrame& target, const AVFrame& surface) {
   return DeviceCalls::transfer(target, surface);
 }
 
+void SimulatedDevice::scale(
+    DeviceScaler& scaler, Frame& surface, PictureSize size) {
+  if (scaled_ == plan_.failsAtScaling) {
+    check(AVERROR_EXTERNAL, "av_buffersink_get_frame");
+  }
+  ++scaled_;
+  DeviceCalls::scale(scaler, surface, size);
+}
+
 }  // namespace rushes

@@ -14,6 +14,7 @@ struct SimulationPlan {
   bool failsToOpen = false;
   int64_t failsAtFrame = -1;
   int64_t failsAtTransfer = -1;
+  int64_t failsAtScaling = -1;
   /// How many surfaces there are; FFmpeg's Vulkan holds two for itself. 0: the
   /// device is not even opened, and its frames lie in memory.
   int surfaces = 4;
@@ -37,6 +38,7 @@ class SimulatedDevice final : public DeviceCalls {
   void prepare(AVCodecContext& context) const override;
   int receive(AVCodecContext& context, AVFrame& frame) override;
   int transfer(AVFrame& target, const AVFrame& surface) override;
+  void scale(DeviceScaler& scaler, Frame& surface, PictureSize size) override;
 
  private:
   int upload(AVBufferRef* device, AVFrame& surface);
@@ -47,6 +49,7 @@ class SimulatedDevice final : public DeviceCalls {
   AVPixelFormat surfaceFormat_ = AV_PIX_FMT_NONE;
   int64_t received_ = 0;
   int64_t transferred_ = 0;
+  int64_t scaled_ = 0;
   /// FFmpeg's Vulkan reads it after av_hwframe_transfer_data has returned, and
   /// has until the surface is brought to memory.
   Frame decoded_;

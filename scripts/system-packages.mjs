@@ -29,6 +29,13 @@ const requirements = [
     brew: ['highway'],
   },
   {
+    // The addon can do without: frames are made smaller in memory, not on hardware devices.
+    name: 'libavfilter',
+    here: async () => (await version('libavfilter')) !== '',
+    apt: ['libavfilter-dev'],
+    brew: ['ffmpeg'],
+  },
+  {
     name: 'the ffmpeg tool',
     here: () => onPath('ffmpeg') && onPath('ffprobe'),
     apt: ['ffmpeg'],
@@ -122,7 +129,8 @@ export function onPath(command) {
 
 /** The versions of the libraries that the addon is built with. */
 export async function libraryVersions() {
-  return (await Promise.all([version(...libraries), version('libhwy')])).join('\n');
+  const optional = ['libhwy', 'libavfilter'].map((name) => version(name));
+  return (await Promise.all([version(...libraries), ...optional])).join('\n');
 }
 
 /** What pkg-config says; '' if one is missing. */

@@ -107,4 +107,11 @@ export interface DecodePath {
   readonly threadType: 'frame' | 'slice' | 'none';
   /** Why the device that was asked for is not used, or not any more; `null` if none was asked for, or it works. */
   readonly fallbackReason: string | null;
+  /**
+   * FFmpeg's filter that makes frames smaller on the device, so that only small ones are brought to memory; `null` where they are made smaller in memory, as
+   * for every analysis. Known from the first frame on.
+   */
+  readonly scaleFilter: string | null;
+  /** Why frames are not made smaller on the device that decodes them, or not any more; `null` where that is not tried, or works. */
+  readonly scaleFallbackReason: string | null;
 }

@@ -98,6 +98,8 @@ export interface NativeOutput extends Geometry {
   pixelFormat: PixelFormat;
   /** Whether high dynamic range is brought down in 8-bit RGB and grey. */
   toneMap: boolean;
+  /** Whether a device on which frames are decoded may make them smaller. */
+  scalesOnDevice: boolean;
 }
 
 /** What a read came to. */
@@ -112,7 +114,7 @@ export interface NativeRead {
   formats: string[];
   /** Packets that could not be decoded during this read (`onDecodeError: 'skip'`): what and when. */
   errors: NativeFailure[];
-  /** The decode path, if it has changed: after a device failed. */
+  /** The decode path, if it has changed: after a device failed, or has begun to make frames smaller. */
   path: NativePath | null;
 }
 
@@ -166,6 +168,7 @@ export interface NativeSimulation {
   failsToOpen: boolean;
   failsAtFrame: number;
   failsAtTransfer: number;
+  failsAtScaling: number;
   surfaces: number;
 }
 

@@ -134,7 +134,10 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
     const { pixelFormat, toneMap } = options;
     const native = pixelFormat === 'native';
     this.pixelFormat = pixelFormat;
-    this.#output = { ...resolveGeometry(this.info, options), pixelFormat, toneMap };
+    this.#output = {
+      ...resolveGeometry(this.info, options),
+      ...{ pixelFormat, toneMap, scalesOnDevice: !native },
+    };
     const { width, height } = native ? this.info : this.#output;
     this.frameSize = { width, height };
     this.#frameBytes = native
@@ -429,7 +432,12 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
     geometry: Geometry,
     signal: AbortSignal | undefined,
   ): AsyncGenerator<MeasureBatch[], void, undefined> {
-    const output: NativeOutput = { ...geometry, pixelFormat: 'gray8', toneMap: false };
+    const output: NativeOutput = {
+      ...geometry,
+      ...{ pixelFormat: 'gray8', toneMap: false },
+      // Measures shall not depend on what decodes.
+      scalesOnDevice: false,
+    };
     const wanted = { ...selection, all: true };
     const start = (decoder: NativeDecoder) => decoder.start(wanted, output);
     return this.#pool.pass(signal, start, (decoder) => {

@@ -25,7 +25,7 @@ import {
   type GoodClip,
 } from './helpers/clips.ts';
 import { ffprobeFrames, framemd5 } from './helpers/ffmpeg.ts';
-import { digests, expectSameList } from './helpers/frames.ts';
+import { digests, expectSameList, psnr } from './helpers/frames.ts';
 import { mediaFile, mediaTest } from './helpers/media.ts';
 import { readReference } from './helpers/reference.ts';
 import { temporaryDirectory } from './helpers/temporary.ts';
@@ -47,17 +47,6 @@ async function framesOf(
   const frames: Frame[] = [];
   for await (const frame of video.frames(selection)) frames.push(frame);
   return frames;
-}
-
-/** Peak signal-to-noise ratio in dB over all bytes (of 16-bit samples: over all samples). */
-function psnr(a: Uint8Array, b: Uint8Array, deep: boolean): number {
-  const values = ({ buffer }: Uint8Array) =>
-    deep ? new Uint16Array(buffer) : new Uint8Array(buffer);
-  const [x, y] = [values(a), values(b)];
-  let sum = 0;
-  for (let i = 0; i < x.length; i++) sum += ((x[i] as number) - (y[i] as number)) ** 2;
-  const peak = deep ? 65535 : 255;
-  return 10 * Math.log10((peak * peak * x.length) / sum);
 }
 
 describe('frames as decoded', () => {

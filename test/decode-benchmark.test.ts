@@ -184,7 +184,9 @@ test('a spread sample has items of the whole row, at the same places each time',
 
 test('software with more threads has to bring the same bytes, others what looks the same', () => {
   const brought = (digest: string, value: number): Brought => ({
-    answer: { run: { frames: 1, digest, hardware: 'cuda' } as BenchmarkRun },
+    answer: {
+      run: { frames: 1, digest, hardware: 'cuda', scaleFilter: null } as BenchmarkRun,
+    },
     sample: [new Uint8Array(300).fill(value)],
   });
   const check = (kind: DecodePathResult['kind'], ...come: Parameters<typeof brought>) => {

@@ -2,7 +2,15 @@ import { createReadStream, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  describe,
+  expect,
+  type TestContext,
+  test,
+} from 'vitest';
 import {
   fasterHardware,
   type HardwareVerdict,
@@ -15,12 +23,13 @@ import {
   type Frame,
   type HardwareChoice,
   MediaError,
+  type OpenOptions,
   openVideo,
   probe,
 } from '../src/index.ts';
 import { loadAddon, type NativeSimulation } from '../src/native.ts';
 import { CLIPS, clip, facts, type GoodClip, testOf } from './helpers/clips.ts';
-import { type Digest, digest, digests, expectSameList } from './helpers/frames.ts';
+import { type Digest, digest, digests, expectSameList, psnr } from './helpers/frames.ts';
 import { mediaFile, mediaTest } from './helpers/media.ts';
 
 // What was measured on this machine decides nothing here.
@@ -39,7 +48,9 @@ afterAll(() => {
 
 /** Every device from now on; frames lie in memory where `surfaces` is 0, and the device need not work here. */
 function simulate(plan: Partial<NativeSimulation>): void {
-  const nowhere = { failsToOpen: false, failsAtFrame: -1, failsAtTransfer: -1 };
+  const nowhere = {
+    ...{ failsToOpen: false, failsAtFrame: -1, failsAtTransfer: -1, failsAtScaling: -1 },
+  };
   loadAddon().simulateHardware({ ...nowhere, surfaces: 0, ...plan });
 }
 
@@ -232,21 +243,28 @@ describe('a device that fails in mid-stream', () => {
   }
 });
 
-/** Whether a Vulkan device can hold frames here. In CI it must: the set-up installs Mesa's, which needs no graphics card. */
-async function vulkanWorks(): Promise<boolean> {
+/** Skips a test where no Vulkan device can hold frames. In CI one must: the set-up installs Mesa's, which needs no graphics card. */
+async function needVulkan(context: TestContext): Promise<void> {
   simulate({ surfaces: 4 });
   const { path } = await decode(clip('upright.mp4'), 'vulkan', 1);
-  return path.hardware === 'vulkan';
+  if (path.hardware === 'vulkan') return;
+  if (process.env.CI) throw new Error('there is no Vulkan device');
+  context.skip('there is no Vulkan device');
+}
+
+/** The same where FFmpeg has no filters. */
+async function needFilters(context: TestContext): Promise<void> {
+  await needVulkan(context);
+  if ('libavfilter' in loadAddon().versions()) return;
+  if (process.env.CI) throw new Error('rushes was built without libavfilter');
+  context.skip('rushes was built without libavfilter');
 }
 
 describe('surfaces of a real device', () => {
   testOf('ten-bit.mp4')(
     'come to memory as software would have made them',
     async (context) => {
-      if (!(await vulkanWorks())) {
-        if (process.env.CI) throw new Error('there is no Vulkan device');
-        context.skip('there is no Vulkan device');
-      }
+      await needVulkan(context);
       for (const name of [
         'h264-bframes-audio.mp4',
         'ten-bit.mp4',
@@ -261,6 +279,114 @@ describe('surfaces of a real device', () => {
       }
     },
   );
+});
+
+describe('frames made smaller on a real device', () => {
+  const read = async (name: GoodClip, options: OpenOptions) => {
+    await using video = await openVideo(clip(name), { threads: 2, ...options });
+    const frames: Frame[] = [];
+    for await (const frame of video.frames()) frames.push(frame);
+    return { frames, path: video.decodePath };
+  };
+
+  // The device interpolates between four samples, after halving the picture as often as it takes; software averages areas. At half
+  // the size these are the same samples, rounded twice; chroma, which lies elsewhere, and other sizes differ by more, most
+  // in a test pattern, which is all edges. Samples that are picked instead, or pictures that are not halved, are 3.5 dB and more below.
+  test.for([
+    ['h264-bframes-audio.mp4', { width: 64, pixelFormat: 'yuv420p' }, 36],
+    ['h264-bframes-audio.mp4', { width: 64, pixelFormat: 'gray8' }, 50],
+    ['yuv444.mp4', { width: 48, pixelFormat: 'rgb24' }, 45],
+    ['ten-bit.mp4', { width: 48, pixelFormat: 'gray8' }, 50],
+    ['ten-bit.mp4', { width: 31, pixelFormat: 'gray8' }, 32],
+    ['odd-size.mp4', { width: 31, pixelFormat: 'gray8' }, 28],
+    ['rotate90.mp4', { width: 31, pixelFormat: 'gray8' }, 32],
+    ['full-range.mp4', { width: 48, height: 48, fit: 'cover', pixelFormat: 'gray8' }, 32],
+  ] as const)('%s as %o is that of software to %d dB', async (row, context) => {
+    await needFilters(context);
+    const [name, options, least] = row;
+    const wanted = await read(name, { ...options, hardware: 'none' });
+    simulate({ surfaces: 4 });
+    const got = await read(name, { ...options, hardware: 'vulkan' });
+    expect(got.path).toMatchObject({
+      ...{ hardware: 'vulkan', fallbackReason: null },
+      ...{ scaleFilter: 'scale_vulkan', scaleFallbackReason: null },
+    });
+    const facts = ({ data, ...rest }: Frame) => rest;
+    expect(got.frames.map(facts)).toEqual(wanted.frames.map(facts));
+    for (const [i, { data }] of got.frames.entries()) {
+      const ratio = psnr(data, wanted.frames[i]?.data as Uint8Array);
+      expect(ratio, `frame ${i}`).toBeGreaterThan(least);
+      // Otherwise it has not been made on the device.
+      expect(ratio).toBeLessThan(Number.POSITIVE_INFINITY);
+    }
+  });
+
+  testOf('keyframes.mp4')(
+    'are made smaller in memory from where the filter fails',
+    async (context) => {
+      await needFilters(context);
+      const options = { width: 48, pixelFormat: 'gray8' } as const;
+      const wanted = await read('keyframes.mp4', { ...options, hardware: 'none' });
+      for (const failsAtScaling of [0, 37]) {
+        simulate({ surfaces: 4, failsAtScaling });
+        const got = await read('keyframes.mp4', { ...options, hardware: 'vulkan' });
+        expect(got.path).toMatchObject({
+          ...{ hardware: 'vulkan', fallbackReason: null, scaleFilter: null },
+          scaleFallbackReason: expect.stringMatching(
+            /^scale_vulkan: av_buffersink_get_frame: /,
+          ),
+        });
+        const shown = (frames: readonly Frame[], from: number) =>
+          frames.slice(from).map(digest);
+        expectSameList(
+          shown(got.frames, failsAtScaling),
+          shown(wanted.frames, failsAtScaling),
+        );
+        expect(got.frames.map(({ pts }) => pts)).toEqual(
+          wanted.frames.map(({ pts }) => pts),
+        );
+      }
+    },
+  );
+
+  testOf('keyframes.mp4')(
+    'lose none when the device fails behind a seek',
+    async (context) => {
+      await needFilters(context);
+      const at = async (hardware: HardwareChoice) => {
+        await using video = await openVideo(clip('keyframes.mp4'), {
+          ...{ width: 48, pixelFormat: 'gray8', hardware },
+        });
+        const frames: Frame[] = await video.framesAt([3.9, 0.2, 2.1]);
+        for await (const frame of video.frames({ start: 1.3 })) frames.push(frame);
+        return { frames, path: video.decodePath };
+      };
+      const wanted = await at('none');
+      simulate({ surfaces: 4, failsAtTransfer: 30 });
+      const got = await at('vulkan');
+      expect(got.frames.map(({ pts }) => pts)).toEqual(
+        wanted.frames.map(({ pts }) => pts),
+      );
+      expect(got.path).toMatchObject({ hardware: null, scaleFilter: null });
+      expectSameList(
+        got.frames.slice(-10).map(digest),
+        wanted.frames.slice(-10).map(digest),
+      );
+    },
+  );
+
+  testOf('cuts.mp4')('are not what is measured', async (context) => {
+    await needFilters(context);
+    const options = { width: 80, end: 2 };
+    const { decodePath: software, ...wanted } = await analyze(clip('cuts.mp4'), options);
+    simulate({ surfaces: 4 });
+    const { decodePath, ...got } = await analyze(clip('cuts.mp4'), {
+      ...options,
+      hardware: 'vulkan',
+    });
+    expect(decodePath).toMatchObject({ hardware: 'vulkan', scaleFilter: null });
+    expect(got).toEqual(wanted);
+  });
 });
 
 describe("hardware: 'auto'", () => {

@@ -159,6 +159,50 @@ TEST_CASE("a device that fails at a transfer is left, and no frame is lost") {
   }
 }
 
+TEST_CASE("frames made smaller on a device do not show in another pass") {
+  if (!vulkanOpens() || rushes::filterLibraryVersion().empty()) {
+    MESSAGE("skipped: there is no Vulkan device, or no libavfilter");
+    return;
+  }
+  const Pass wanted = decode("keyframes.mp4");
+  Interrupt interrupt;
+  Decoder decoder({clip("keyframes.mp4"), {}, 2, false}, interrupt);
+  decoder.open();
+  decoder.useHardware(
+      "vulkan", std::make_unique<SimulatedDevice>(SimulationPlan{}));
+  Output small;
+  small.format = rushes::OutputFormat::kGray8;
+  small.width = small.scaleWidth = 48;
+  small.height = small.scaleHeight = 32;
+  small.scalesOnDevice = true;
+  Selection later;
+  later.start = 2.1;
+  std::vector<uint8_t> memory(decoder.nativeFrameBytes());
+  const FrameBuffer buffer{memory.data(), memory.size()};
+  double row[rushes::kFrameColumns];
+  decoder.start(later, small);
+  ReadResult read = decoder.read({&buffer, 1}, row);
+  REQUIRE(read.path);
+  CHECK(read.path->scaleFilter == "scale_vulkan");
+  CHECK(!read.path->scaleFallbackReason);
+  CHECK(row[rushes::kFrameBytes] == 48 * 32);
+  // The key frame to which this seeks is decoded, and not asked for.
+  decoder.start(later, small);
+  decoder.startAt({60}, Output{});
+  read = decoder.read({&buffer, 1}, row);
+  REQUIRE(read.count == 1);
+  REQUIRE(read.path);
+  CHECK(!read.path->scaleFilter);
+  CHECK(memory == wanted.pixels.at(60));
+}
+
+TEST_CASE("a type of device without a filter scales nothing, and says so") {
+  const auto make = [](AVHWDeviceType type) {
+    return std::make_unique<rushes::DeviceScaler>(type);
+  };
+  CHECK_THROWS_AS(make(AV_HWDEVICE_TYPE_OPENCL), const Error&);
+}
+
 TEST_CASE("wherever a device fails, frames come once, in order and unchanged") {
   const std::string type = anyType();
   if (type.empty()) {

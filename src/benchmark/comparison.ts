@@ -3,17 +3,14 @@ import type { Candidate } from './decode-paths.ts';
 import type { BenchmarkAnswer } from './job.ts';
 import type { DecodePathResult } from './result.ts';
 
-/** What scales with swscale averages less exactly than the addon. A wrong matrix or range, or a frame too late, is below. */
-const LEAST_PSNR_OF_SWSCALE = 28;
 /**
- * Lowest ratio, in dB, at which frames count as the same. Software with more threads has to give the same bytes. Devices decode most codecs exactly, and those with an inverse transform that
- * their standard leaves open (MPEG-2, MPEG-4) within a level or two, which is 40 dB and up.
+ * Lowest ratio, in dB, at which frames count as the same. Devices decode most codecs exactly, and those with an inverse transform that their
+ * standard leaves open (MPEG-2, MPEG-4) within a level or two, which is 40 dB and up. swscale and the filters of devices average less exactly than the addon;
+ * a wrong matrix or range, or a frame too late, is below 28. Of software with more threads nothing less than the same bytes will do.
  */
-const LEAST_PSNR = {
-  hardware: 38,
-  beamcoder: LEAST_PSNR_OF_SWSCALE,
-  ffmpeg: LEAST_PSNR_OF_SWSCALE,
-} as const;
+function leastOf(kind: DecodePathResult['kind'], scalesOnDevice: boolean): number {
+  return kind === 'hardware' && !scalesOnDevice ? 38 : 28;
+}
 
 /** How a run ended, and some of its frames, spread over all of them. */
 export interface Brought {
@@ -37,7 +34,7 @@ export function compare(
   });
   if ('failure' in answer) return refused(answer.failure);
   if ('failure' in reference.answer) return refused(reference.answer.failure);
-  const { hardware, fallbackReason, frames, digest } = answer.run;
+  const { hardware, fallbackReason, scaleFilter, frames, digest } = answer.run;
   const wanted = reference.answer.run;
   if (kind === 'hardware' && hardware !== name) {
     return refused(fallbackReason ?? 'it decodes in software');
@@ -49,7 +46,7 @@ export function compare(
   const ratios = sample.map((frame, i) => psnr(frame, reference.sample[i] as Uint8Array));
   const lowest = Math.min(...ratios);
   const equal = lowest === Number.POSITIVE_INFINITY;
-  const same = kind !== 'software' && lowest >= LEAST_PSNR[kind];
+  const same = kind !== 'software' && lowest >= leastOf(kind, scaleFilter !== null);
   const words = equal ? 'some differ' : `${lowest.toFixed(1)} dB`;
   return {
     unusable: same ? null : `its frames are not software's: ${words}`,

@@ -45,6 +45,8 @@ export interface BenchmarkRun {
   readonly hardware: string | null;
   readonly backend: string;
   readonly fallbackReason: string | null;
+  /** FFmpeg's filter that made frames smaller on the device, if one did. */
+  readonly scaleFilter: string | null;
   /** SHA-256 of all frames, one after the other; `null` while measuring. */
   readonly digest: string | null;
 }

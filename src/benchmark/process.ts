@@ -25,7 +25,10 @@ const FRAMES_BETWEEN_LOOKS = 16;
 
 /** The path that decodes, and its frames. */
 interface Opened {
-  readonly path: Pick<BenchmarkRun, 'hardware' | 'backend' | 'fallbackReason'>;
+  readonly path: Pick<
+    BenchmarkRun,
+    'hardware' | 'backend' | 'fallbackReason' | 'scaleFilter'
+  >;
   frames(): AsyncIterable<Uint8Array>;
   /** Ends the processes that it began. */
   close(): Promise<void>;
@@ -43,8 +46,8 @@ async function openLibrary(job: BenchmarkJob): Promise<Opened> {
   }
   return {
     get path() {
-      const { hardware, backend, fallbackReason } = video.decodePath;
-      return { hardware, backend, fallbackReason };
+      const { hardware, backend, fallbackReason, scaleFilter } = video.decodePath;
+      return { hardware, backend, fallbackReason, scaleFilter };
     },
     frames: () => frames(video),
     close: () => video.close(),
@@ -100,7 +103,7 @@ async function openFfmpeg(job: BenchmarkJob, frameBytes: number): Promise<Opened
       throw new Error(words.trim().split('\n').at(-1) ?? `exit code ${code}`);
   }
   return {
-    path: { hardware: null, backend: 'ffmpeg', fallbackReason: null },
+    path: { hardware: null, backend: 'ffmpeg', fallbackReason: null, scaleFilter: null },
     frames,
     close: async () => {
       child.kill('SIGKILL');
@@ -178,21 +181,21 @@ async function run(
     }
   }
   const seconds = since();
-  const { hardware, backend, fallbackReason } = opened.path;
+  const { path } = opened;
   memory.look();
   await opened.close();
   const { user, system } = process.cpuUsage(cpuBefore);
   const children = childrenCpu();
   const own = process.resourceUsage().maxRSS * 1024;
   const others = memory.bytes;
-  const alone = job.choice.kind === 'library' && backend === 'native';
+  const alone = job.choice.kind === 'library' && path.backend === 'native';
   const sum = (mine: number, theirs: number | null) => {
     if (theirs === null) return alone ? mine : null;
     return mine + theirs;
   };
   return {
     run: {
-      ...{ frames, seconds, firstFrame, hardware, backend, fallbackReason },
+      ...{ ...path, frames, seconds, firstFrame },
       cpu: sum((user + system) / 1e6, children),
       peak: sum(own, others),
       digest: job.compared ? digest.digest('hex') : null,

@@ -103,6 +103,7 @@ export function madeAnalysis({ lengths, info = {}, source, fps = 2 }: Recipe): A
     decodePath: {
       ...{ backend: 'native', decoder: 'h264', hardware: null, threads: 2 },
       ...{ threadType: 'frame', fallbackReason: null },
+      ...{ scaleFilter: null, scaleFallbackReason: null },
     },
     frames: Math.round(duration * 25),
     samples,

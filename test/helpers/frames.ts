@@ -53,3 +53,14 @@ export function expectSameList<T>(got: readonly T[], wanted: readonly T[]): void
   }
   expect(got.length).toBe(wanted.length);
 }
+
+/** Peak signal-to-noise ratio in dB over all bytes (of 16-bit samples: over all samples). */
+export function psnr(a: Uint8Array, b: Uint8Array, deep = false): number {
+  const values = ({ buffer }: Uint8Array) =>
+    deep ? new Uint16Array(buffer) : new Uint8Array(buffer);
+  const [x, y] = [values(a), values(b)];
+  let sum = 0;
+  for (let i = 0; i < x.length; i++) sum += ((x[i] as number) - (y[i] as number)) ** 2;
+  const peak = deep ? 65535 : 255;
+  return 10 * Math.log10((peak * peak * x.length) / sum);
+}

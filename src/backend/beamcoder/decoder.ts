@@ -99,6 +99,8 @@ export class ProcessDecoder {
         threadType: many && FRAME ? 'frame' : many && SLICE ? 'slice' : 'none',
         hardware: null,
         fallbackReason: null,
+        scaleFilter: null,
+        scaleFallbackReason: null,
       },
     };
   }

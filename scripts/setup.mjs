@@ -12,8 +12,8 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { withLock } from './lock.mjs';
 import { main, root } from './run.mjs';
-import { withLock } from './setup-lock.mjs';
 import {
   installRequirements,
   libraryVersions,

@@ -419,13 +419,24 @@ constexpr ChromaBins kChromaBins;
 
 ChangeMeter::ChromaHistogram ChangeMeter::makeChromaHistogram(
     const Plane& u, const Plane& v) {
+  constexpr int kLanes = 4;
   ChromaHistogram histogram = {static_cast<int64_t>(u.width) * u.height, {}};
   int32_t* bins = histogram.bins.data();
   for (const Plane* plane : {&u, &v}) {
+    // Neighbours are mostly alike, and counting one level twice over has to
+    // wait for memory.
+    std::array<std::array<int32_t, 256>, kLanes> counts = {};
     for (int y = 0; y < plane->height; ++y) {
       const uint8_t* row = plane->data + y * plane->stride;
-      for (int x = 0; x < plane->width; ++x) {
-        ++bins[kChromaBins.of[row[x]]];
+      int x = 0;
+      for (; x + kLanes <= plane->width; x += kLanes) {
+        for (int i = 0; i < kLanes; ++i) ++counts[i][row[x + i]];
+      }
+      for (; x < plane->width; ++x) ++counts[0][row[x]];
+    }
+    for (int level = 0; level < 256; ++level) {
+      for (const auto& lane : counts) {
+        bins[kChromaBins.of[level]] += lane[level];
       }
     }
     bins += ChromaHistogram::kBins;

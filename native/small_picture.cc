@@ -165,17 +165,23 @@ Plane SmallPicture::sparse(int index) {
   const int rows = std::min(height, kHeight);
   Bytes& samples = sparse_[index - 1];
   samples.resize(static_cast<size_t>(columns) * rows);
+  std::array<int, kWidth> places;
+  for (int i = 0; i < columns; ++i) {
+    places[i] = (2 * i + 1) * width / (2 * columns);
+  }
   uint8_t* sample = samples.data();
+  const auto take = [&](const auto* row, int shift) {
+    for (int i = 0; i < columns; ++i) {
+      *sample++ = static_cast<uint8_t>(row[places[i]] >> shift);
+    }
+  };
   for (int j = 0; j < rows; ++j) {
     const ptrdiff_t y = (2 * j + 1) * height / (2 * rows);
     const uint8_t* row = frame_->data[index] + y * frame_->linesize[index];
-    for (int i = 0; i < columns; ++i) {
-      const int x = (2 * i + 1) * width / (2 * columns);
-      *sample++ =
-          depth == 8
-              ? row[x]
-              : static_cast<uint8_t>(
-                    reinterpret_cast<const uint16_t*>(row)[x] >> (depth - 8));
+    if (depth == 8) {
+      take(row, 0);
+    } else {
+      take(reinterpret_cast<const uint16_t*>(row), depth - 8);
     }
   }
   return {samples.data(), columns, rows, columns};

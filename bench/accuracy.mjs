@@ -1,4 +1,4 @@
-// How well cuts are found: node bench/accuracy.mjs [--clips DIR] [--media DIR] [--films 27] [--seed 1] [--folder DIR] [--fit] [--json]
+// How well cuts are found: node bench/accuracy.mjs [--clips DIR] [--media DIR] [--films 50] [--seed 1] [--folder DIR] [--fit] [--json]
 //
 // Scores the cuts of `analyze` against those read by eye (MEDIA/oracle/cut_labels.json) and against films that it makes itself with the
 // ffmpeg tool from single shots: of MEDIA/media, or of the files in --clips, each of which must be one shot. Beside it FFmpeg's scdet,
@@ -23,7 +23,7 @@ const { values } = parseArgs({
   options: {
     clips: { type: 'string' },
     media: { type: 'string' },
-    films: { type: 'string', default: '27' },
+    films: { type: 'string', default: '50' },
     seed: { type: 'string', default: '1' },
     folder: { type: 'string', default: join(tmpdir(), 'rushes-accuracy') },
     fit: { type: 'boolean', default: false },
@@ -60,11 +60,12 @@ async function examine(film, streamIndex) {
   );
   const evidence = new Map();
   const changes = changesIn(rows, tick);
-  const { cuts: found, transitions } = internals.detect(changes, {
+  const spans = internals.spansIn(changes);
+  const found = internals.cutsIn(changes, spans, {
     onEvidence: (frame, hard, soft) => evidence.set(frame, { hard, soft }),
   });
   const scdet = scdetScores(film.file);
-  return { film, frames, changes, found, transitions, evidence, scdet };
+  return { film, frames, changes, found, spans, evidence, scdet };
 }
 
 function changesIn(rows, tick) {
@@ -157,7 +158,8 @@ function fitted() {
       const { film: labels } = film;
       const concerned = (frame) => groupsAt(labels, frame).includes(group);
       if (film.labelled && labels.name !== group) continue;
-      const found = internals.detect(film.changes, { weights }).cuts.filter(concerned);
+      const cutsFound = internals.cutsIn(film.changes, film.spans, { weights });
+      const found = cutsFound.filter(concerned);
       const cuts = labels.cuts.filter(([first]) => concerned(first));
       leftOut[film.labelled ? 'labels' : 'made'].push(
         matchCuts(found, { ...labels, cuts }, 0),

@@ -97,6 +97,34 @@ describe('gradual changes', () => {
     });
   }
 
+  test('to black at once, and from it slowly, are a cut and a fade', () => {
+    const into = repeat(20, (i) => mix(BLACK, scene(2), i / 20));
+    const pictures = [
+      ...repeat(40, () => scene(1)),
+      ...repeat(3, () => BLACK),
+      ...[...into, ...repeat(40, () => scene(2))],
+    ];
+    const events = eventsIn(pictures);
+    expect(only(events, 'fade-in', 'fade-out', 'dissolve')).toMatchObject([
+      { type: 'fade-in', color: 'black' },
+    ]);
+    expect(events.filter(({ type }) => type === 'cut')).toMatchObject([{ frame: 40 }]);
+  });
+
+  test('are not where something large moves steadily through a picture that stays', () => {
+    const car = (left: number): Picture => {
+      return (x, y) => (x >= left && x < left + 30 && y > 8 && y < 30 ? 40 : 170);
+    };
+    for (const speed of [0.5, 1, 2, 4]) {
+      const pictures = [
+        ...repeat(30, () => car(-30)),
+        ...repeat(Math.ceil(94 / speed), (i) => car(-30 + speed * i)),
+        ...repeat(30, () => car(64)),
+      ];
+      expect(only(eventsIn(pictures), 'dissolve', 'fade-in', 'fade-out')).toEqual([]);
+    }
+  });
+
   test('are not where one picture melts into the next without a rest', () => {
     const melting = repeat(120, (i) => {
       const seed = Math.floor(i / 12);

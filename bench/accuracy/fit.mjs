@@ -41,29 +41,53 @@ export function groupsAt({ name, shots }, frame) {
   return [shots[i].group, shots[Math.max(0, i - 1)].group];
 }
 
-/** Newton's method, with a little of a ridge to hold it. */
+/**
+ * Newton's method, with a ridge of one row on evidence brought to a deviation of 1, which keeps signs that tell the same from growing
+ * against each other.
+ */
 export function fitWeights(rows) {
-  const size = rows[0].evidence.length;
+  const scales = rows[0].evidence.map((_, i) =>
+    scaleOf(rows.map((row) => row.evidence[i])),
+  );
+  const size = scales.length;
   let weights = new Array(size).fill(0);
-  const ridge = rows.length * 1e-5;
-  for (let round = 0; round < 30; round++) {
-    const gradient = weights.map((weight) => -ridge * weight);
-    const hessian = weights.map((_, i) => weights.map((_, j) => (i === j ? ridge : 0)));
+  // The first is constant, and free.
+  const ridge = (i) => (i === 0 ? 1e-6 : 1);
+  for (let round = 0; round < 50; round++) {
+    const gradient = weights.map((weight, i) => -ridge(i) * weight);
+    const hessian = weights.map((_, i) =>
+      weights.map((_, j) => (i === j ? ridge(i) : 0)),
+    );
     for (const { evidence, cut, weight } of rows) {
-      const odds = evidence.reduce((sum, value, i) => sum + value * weights[i], 0);
+      const scaled = evidence.map(
+        (value, i) => (value - scales[i].mean) / scales[i].deviation,
+      );
+      const odds = scaled.reduce((sum, value, i) => sum + value * weights[i], 0);
       const p = 1 / (1 + Math.exp(-odds));
       for (let i = 0; i < size; i++) {
-        gradient[i] += weight * (cut - p) * evidence[i];
+        gradient[i] += weight * (cut - p) * scaled[i];
         for (let j = 0; j < size; j++) {
-          hessian[i][j] += weight * p * (1 - p) * evidence[i] * evidence[j];
+          hessian[i][j] += weight * p * (1 - p) * scaled[i] * scaled[j];
         }
       }
     }
     const step = solve(hessian, gradient);
-    weights = weights.map((weight, i) => weight + step[i]);
+    // Long steps would leave what Newton's method converges from.
+    const factor = Math.min(1, 2 / Math.max(...step.map(Math.abs)));
+    weights = weights.map((weight, i) => weight + factor * step[i]);
     if (step.every((value) => Math.abs(value) < 1e-6)) break;
   }
-  return weights;
+  const plain = weights.map((weight, i) => weight / scales[i].deviation);
+  const moved = plain.reduce((sum, weight, i) => sum + weight * scales[i].mean, 0);
+  return [plain[0] - moved, ...plain.slice(1)];
+}
+
+/** Mean and deviation; of what is constant 0 and 1. */
+function scaleOf(values) {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  const deviation = Math.sqrt(squares / values.length);
+  return deviation === 0 ? { mean: 0, deviation: 1 } : { mean, deviation };
 }
 
 /** Gaussian elimination of a symmetric positive matrix. */

@@ -1,6 +1,7 @@
 // Single shots of real footage, for films whose cuts are known because they are made here.
 import { readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { DRAWN } from './drawn.mjs';
 import { run } from './tools.mjs';
 
 /**
@@ -50,8 +51,10 @@ const SPANS = {
   'bigbuckbunny.mp4': { group: 'bunny' },
   'nasa_13013.mp4': {
     group: 'nasa',
+    // A dissolve lies between the first two.
     spans: [
-      [0, 7.9],
+      [0, 4.9],
+      [6.1, 7.9],
       [8.1, 12.9],
     ],
   },
@@ -94,10 +97,11 @@ export function findSources(media, folder) {
     : Object.entries(SPANS).map(([name, { group, spans }]) => ({
         ...{ file: join(media, name), group, spans },
       }));
-  return files.map(({ file, group, spans }) => {
+  const filmed = files.map(({ file, group, spans }) => {
     const length = duration(file);
     return { name: basename(file), file, group, spans: spans ?? [[0, length - 0.3]] };
   });
+  return [...filmed, ...DRAWN];
 }
 
 /** Seconds. Raw streams know no duration: their packets are counted, at 30 a second. */

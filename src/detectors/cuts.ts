@@ -1,6 +1,14 @@
 import type { CutEvent } from '../analysis.ts';
 import { FLASH, type FrameChange } from '../measures.ts';
-import { lossBetween, mismatchOf, mixtureOf, varianceOf } from './pictures.ts';
+import {
+  colouredness,
+  dilutionOf,
+  lossBetween,
+  mismatchOf,
+  mixtureOf,
+  type Signature,
+  varianceOf,
+} from './pictures.ts';
 
 /** A decoded frame as {@link CutDetector} takes it: when it is shown, and what changed. */
 export interface TimedChange extends FrameChange {
@@ -45,7 +53,7 @@ export interface CutOptions {
 /**
  * Finds hard cuts, from the changes of every decoded frame.
  *
- * Note [Cuts]: a frame begins a new shot if nothing shown from it on resembles what was shown before. Seven things tell, each by a
+ * Note [Cuts]: a frame begins a new shot if nothing shown from it on resembles what was shown before. Eight signs tell, each by a
  * weight that a logistic regression gave it:
  *
  *     sceneScore = 100 / (1 + exp(−Σ weight · evidence))
@@ -53,19 +61,20 @@ export interface CutOptions {
  * - break: the smallest mismatch between a frame before and one from it on, as far as the pictures between them last no longer
  *   than a flash. After flashes, blinking lights or a damaged frame the picture comes back, and the break is small. To compare all
  *   pairs across the cut, not only its two frames, is the idea of the graph partition model of J. Yuan et al., "A Formal Study of
- *   Shot Boundary Detection", IEEE TCSVT 17(2), 2007.
+ *   Shot Boundary Detection", IEEE TCSVT 17(2), 2007. Mismatches are those of the picture without bars: Note [Bars] in pictures.ts.
  * - calm: the largest mismatch of the three frames before, or of those after, whichever is smaller: where the camera is panned or
  *   shaken, both sides move.  A rolling neighbourhood is also what PySceneDetect's AdaptiveDetector and FFmpeg's vf_scdet.c (which
  *   compares with one frame) adapt by. Repeated pictures (time-lapse, 24 frames a second shown as 60) do not count as
  *   neighbours, else every new one would be a peak.
  * - colour: how much the distribution of chroma changed, and how much it did in the frames around. It hardly
- *   changes in pans, zooms and shakes, and does where shots of similar layout follow each other.
+ *   changes in pans, zooms and shakes, and does where shots of similar layout follow each other. In films without colour
+ *   it tells nothing: both count as far as the pictures have colour, and that they have some is a sign of its own.
  * - loss: how much of the picture went (`lossBetween`): captions and things that pass leave most of it where it was.
- * - difference: the plain mean |ΔY|, and its largest in the frames around.
+ * - difference: the plain mean |ΔY|, and its largest in the frames around, as parts of the pictures' contrast: dark shots differ by little.
  *
  * Note [Soft cuts]: editing at another frame rate, deinterlacing, 2:3 pulldown and encoders that blend leave one frame that is a
  * mixture of the two shots. Such a frame (a mixture by its signature, between neighbours that differ) is scored by what lies on
- * either side of it, and is the cut itself. A hard cut right there or in the next frame goes before.
+ * either side of it (that it is one is a ninth sign: there are more mixtures than such cuts), and is the cut itself. A hard cut right there or in the next frame goes before.
  *
  * Weights and accuracy: docs/analysis.md, made by bench/accuracy.mjs. The detector looks ahead about a second, or four frames that
  * differ if they are sooner, and remembers as much; how long the film is does not matter.
@@ -76,6 +85,8 @@ export class CutDetector {
   readonly #weights: readonly number[];
   readonly #onEvidence: CutOptions['onEvidence'];
   #count = 0;
+  /** Of the last frame pushed. */
+  #signature: Signature | undefined;
   /** The last frame scored, and the last that differed from theirs, oldest first. */
   #last: Pending | undefined;
   #before: Pending[] = [];
@@ -107,7 +118,7 @@ export class CutDetector {
    * allowed to decide, each once and in order.
    */
   push(change: TimedChange): DecidedFrame[] {
-    this.#waiting.push({ ...change, frame: this.#count++ });
+    this.#waiting.push({ ...this.#undiluted(change), frame: this.#count++ });
     while (this.#waiting.length > 0 && this.#seesEnough()) this.#score();
     return this.#decide(false);
   }
@@ -116,6 +127,15 @@ export class CutDetector {
   finish(): DecidedFrame[] {
     while (this.#waiting.length > 0) this.#score();
     return this.#decide(true);
+  }
+
+  /** The change that the picture without bars underwent. */
+  #undiluted(change: TimedChange): TimedChange {
+    const { signature, mismatch, recall } = change;
+    const dilution = dilutionOf(this.#signature ?? signature, signature);
+    this.#signature = signature;
+    const undiluted = (value: number) => Math.min(UNRELATED, value * dilution);
+    return { ...change, mismatch: undiluted(mismatch), recall: undiluted(recall) };
   }
 
   /** Whether what comes later can no longer change the score of the first waiting frame. */
@@ -196,6 +216,8 @@ export class CutDetector {
   }
 }
 
+/** Mismatch beyond which pictures are not less alike, a little more than unrelated ones have. */
+const UNRELATED = 1.2;
 /** How many frames on either side count for the activity. */
 const NEIGHBOURS = 3;
 /** Seconds beyond which a frame is no neighbour, unless it is one of the next three. */
@@ -241,17 +263,17 @@ function differing(frames: readonly Pending[], begin: number): Pending[] {
 }
 
 /** Weights of 1 and the evidence of Note [Cuts], rounded: the result hardly depends on them. */
-const WEIGHTS: readonly number[] = [-2.5, 4, -0.4, 4.7, -1.8, 5.75, 2.7, -1.6];
+const WEIGHTS: readonly number[] = [-6, 3.3, -1.7, 3, 4.6, -1.8, 4.3, 0.6, -0.3, -1.7];
 
 /** Evidence that a shot begins at a frame, in the order of {@link WEIGHTS}. */
 function evidenceOfCut(around: Surroundings): number[] {
   const { frame, previous } = around;
   const after = around.after.slice(0, NEIGHBOURS);
   return evidence({
+    ...{ from: previous ?? frame, to: frame, mixed: false },
     breaking: breakAt(frame, around.later),
     chroma: frame.chroma,
     difference: frame.difference,
-    loss: previous === undefined ? 0 : lossBetween(previous, frame),
     ...{ before: around.before, after },
   });
 }
@@ -278,9 +300,9 @@ function evidenceOfSoftCut(around: Surroundings): number[] | undefined {
     return near ? Math.min(smallest, recallBefore(frame, other)) : smallest;
   }, apart);
   return evidence({
+    ...{ from: previous, to: next, mixed: true },
     ...{ breaking, chroma: Math.min(1, frame.chroma + next.chroma) },
     difference: frame.difference + next.difference,
-    loss: lossBetween(previous, next),
     before: around.before,
     after: around.after.filter((other) => other !== next).slice(0, NEIGHBOURS),
   });
@@ -292,30 +314,39 @@ const UNMIXED = 0.02;
 /** Variance that a mixture has of its parts', at least; half and half of unrelated pictures it is a quarter. */
 const HELD = 0.1;
 
+/** `from` the last frame of the one shot, `to` the first of the other. */
 function evidence(of: {
+  readonly from: Pending;
+  readonly to: Pending;
+  /** Whether a frame of both lies between. */
+  readonly mixed: boolean;
   readonly breaking: number;
   readonly chroma: number;
   readonly difference: number;
-  readonly loss: number;
   readonly before: readonly Pending[];
   readonly after: readonly Pending[];
 }): number[] {
+  const { from, to, before, after } = of;
   const largest = (
     frames: readonly Pending[],
     name: 'mismatch' | 'chroma' | 'difference',
   ) => frames.reduce((most, frame) => Math.max(most, frame[name]), 0);
-  const around = [...of.before, ...of.after];
+  const around = [...before, ...after];
+  const calm = Math.min(largest(before, 'mismatch'), largest(after, 'mismatch'));
+  const coloured = colouredness(from, to);
+  const variance = Math.max(varianceOf(from.signature), varianceOf(to.signature));
+  const contrast = Math.sqrt(variance) + 4;
   return [
     1,
     Math.log(of.breaking + 0.03),
-    Math.log(
-      Math.min(largest(of.before, 'mismatch'), largest(of.after, 'mismatch')) + 0.03,
-    ),
-    Math.log(of.chroma + 0.1),
-    Math.log(largest(around, 'chroma') + 0.1),
-    of.loss,
-    Math.log(of.difference + 1),
-    Math.log(largest(around, 'difference') + 1),
+    Math.log(calm + 0.03),
+    coloured,
+    coloured * Math.log(of.chroma + 0.1),
+    coloured * Math.log(largest(around, 'chroma') + 0.1),
+    lossBetween(from, to),
+    Math.log((of.difference + 0.5) / contrast),
+    Math.log((largest(around, 'difference') + 0.5) / contrast),
+    of.mixed ? 1 : 0,
   ];
 }
 

@@ -34,7 +34,8 @@ export class EventDetector {
     this.#transitions.push(...this.#transitionDetector.finish());
     for (const detector of this.#spanDetectors) this.#spans.push(...detector.finish(end));
     const transitions = distinct(this.#transitions);
-    const cuts = withoutTransitions(this.#cuts, transitions);
+    const black = this.#spans.filter(({ type }) => type === 'black');
+    const cuts = withoutTransitions(this.#cuts, transitions, black);
     return {
       frames,
       events: [...cuts, ...transitions, ...this.#spans].sort(byTime),

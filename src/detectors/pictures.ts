@@ -1,13 +1,16 @@
 /** Comparing pictures by their signatures: 16x9 cells of mean luma, as `FrameChange.signature` has them. */
-import { SIGNATURE } from '../measures.ts';
+import { SIGNATURE, SIGNATURE_COLUMNS } from '../measures.ts';
 
 export type Signature = Uint8Array;
 
 /** Mean luma, 0–255. */
-export function meanOf(picture: Signature): number {
+export function meanOf(
+  picture: Signature,
+  cells: readonly number[] = EVERY_CELL,
+): number {
   let sum = 0;
-  for (let i = 0; i < SIGNATURE; i++) sum += picture[i] as number;
-  return sum / SIGNATURE;
+  for (const i of cells) sum += picture[i] as number;
+  return sum / cells.length;
 }
 
 /** Of the cells' luma. */
@@ -36,6 +39,77 @@ export function mismatchOf(a: Signature, b: Signature): number {
   }
   const means = (SIGNATURE * (meanA - meanB) ** 2) / 32;
   return (apart + means) / (varianceA + varianceB + means + 16 * SIGNATURE);
+}
+
+/** Columns and rows of a signature, half-open. */
+interface Box {
+  readonly left: number;
+  readonly top: number;
+  readonly right: number;
+  readonly bottom: number;
+}
+
+const ROWS = SIGNATURE / SIGNATURE_COLUMNS;
+const WHOLE: Box = { left: 0, top: 0, right: SIGNATURE_COLUMNS, bottom: ROWS };
+/** Mean luma of what is black: less than the 24 of FFmpeg's vf_cropdetect.c, because the shadows of dark shots come to that. */
+const BLACK_CELL = 18;
+
+/**
+ * Note [Bars]: what two pictures show, without the lines at their sides that are black in both: bars of letterbox and pillarbox,
+ * and what surrounds letters on black. The contrast between those and the rest would make any two pictures look alike.
+ */
+function shownBox(a: Signature, b: Signature): Box {
+  let [left, top, right, bottom] = [SIGNATURE_COLUMNS, ROWS, 0, 0];
+  for (let i = 0; i < SIGNATURE; i++) {
+    if ((a[i] as number) <= BLACK_CELL && (b[i] as number) <= BLACK_CELL) continue;
+    const [x, y] = [i % SIGNATURE_COLUMNS, Math.floor(i / SIGNATURE_COLUMNS)];
+    left = Math.min(left, x);
+    right = Math.max(right, x + 1);
+    top = Math.min(top, y);
+    bottom = y + 1;
+  }
+  return right === 0 ? WHOLE : { left, top, right, bottom };
+}
+
+/** Places in a signature, row by row. */
+function cellsOf({ left, top, right, bottom }: Box): readonly number[] {
+  if (right - left === SIGNATURE_COLUMNS && bottom - top === ROWS) return EVERY_CELL;
+  return EVERY_CELL.filter((i) => {
+    const [x, y] = [i % SIGNATURE_COLUMNS, Math.floor(i / SIGNATURE_COLUMNS)];
+    return x >= left && x < right && y >= top && y < bottom;
+  });
+}
+
+const EVERY_CELL: readonly number[] = Array.from({ length: SIGNATURE }, (_, i) => i);
+
+/** By how much the mismatch of two pictures is too small because of bars (Note [Bars]): 1 and more. */
+export function dilutionOf(a: Signature, b: Signature): number {
+  const cells = cellsOf(shownBox(a, b));
+  return cells === EVERY_CELL ? 1 : spreadIn(a, b, EVERY_CELL) / spreadIn(a, b, cells);
+}
+
+/** What a mismatch is a part of. */
+function spreadIn(a: Signature, b: Signature, cells: readonly number[]): number {
+  let [sumA, sumB, squares] = [0, 0, 0];
+  for (const i of cells) {
+    const p = a[i] as number;
+    const q = b[i] as number;
+    sumA += p;
+    sumB += q;
+    squares += p * p + q * q;
+  }
+  const n = cells.length;
+  const means = (sumA - sumB) ** 2 / n / 32;
+  // Noise is all over the picture.
+  return squares - (sumA * sumA + sumB * sumB) / n + means + 16 * SIGNATURE;
+}
+
+/** How far a change of colour between two pictures can tell anything, 0–1: fully if a tenth of the samples of one has any. */
+export function colouredness(
+  a: { readonly color: number },
+  b: { readonly color: number },
+): number {
+  return Math.min(1, 10 * Math.max(a.color, b.color));
 }
 
 /** Where a picture lies between two others. */
@@ -67,25 +141,29 @@ export function mixtureOf(picture: Signature, a: Signature, b: Signature): Mixtu
 /**
  * How much of both pictures goes at a change from one to the other, 0–1. A caption, or something that comes into view, leaves what
  * the picture showed elsewhere in its place; in a new shot nothing stays. Of each picture it is the part of its variance (and of
- * its area) in cells that change, and of the two the smaller one counts. A picture of one colour has nothing that could stay, and of
- * two that are black but for some letters 16x9 cells do not tell what stays.
+ * its area) in cells that change, and of the two the smaller one counts; what is black in both at the sides does not count. A picture
+ * of one colour has nothing that could stay, and of two that are black but for some letters 16x9 cells do not tell what stays.
  */
 export function lossBetween(
   a: { readonly signature: Signature; readonly dark: number },
   b: { readonly signature: Signature; readonly dark: number },
 ): number {
-  if (Math.min(a.dark, b.dark) >= LETTERS) return 1;
   const [p, q] = [a.signature, b.signature];
-  const [meanP, meanQ] = [meanOf(p), meanOf(q)];
+  const cells = cellsOf(shownBox(p, q));
+  const [meanP, meanQ] = [meanOf(p, cells), meanOf(q, cells)];
   let [allP, allQ] = [0, 0];
-  for (let i = 0; i < SIGNATURE; i++) {
+  for (const i of cells) {
     allP += ((p[i] as number) - meanP) ** 2 + AREA;
     allQ += ((q[i] as number) - meanQ) ** 2 + AREA;
   }
-  const contrast = Math.sqrt(Math.max(allP, allQ) / SIGNATURE - AREA);
+  const flat = FLAT * cells.length;
+  if (cells.every((i) => Math.abs((p[i] as number) - (q[i] as number)) <= CHANGED))
+    return 0;
+  if (isLetters(a) && isLetters(b)) return 1;
+  const contrast = Math.sqrt(Math.max(allP, allQ) / cells.length - AREA);
   const limit = Math.max(CHANGED, contrast / 4);
   let [lostP, lostQ] = [0, 0];
-  for (let i = 0; i < SIGNATURE; i++) {
+  for (const i of cells) {
     const from = p[i] as number;
     const to = q[i] as number;
     const change = Math.min(
@@ -97,8 +175,8 @@ export function lossBetween(
     lostQ += (to - meanQ) ** 2 + AREA;
   }
   return Math.min(
-    a.dark >= BLACK || allP < FLAT ? 1 : lostP / allP,
-    b.dark >= BLACK || allQ < FLAT ? 1 : lostQ / allQ,
+    a.dark >= BLACK || allP < flat ? 1 : lostP / allP,
+    b.dark >= BLACK || allQ < flat ? 1 : lostQ / allQ,
   );
 }
 
@@ -106,9 +184,17 @@ export function lossBetween(
 export const BLACK = 0.98;
 /** Share of near-black samples from which on a picture is at most letters on black. */
 const LETTERS = 0.93;
+
+/** Letters on black, unlike a dim picture, leave most of it of one shade. */
+function isLetters({ signature, dark }: { signature: Signature; dark: number }): boolean {
+  if (dark < LETTERS) return false;
+  const middle = signature.slice().sort()[SIGNATURE >> 1] as number;
+  const plain = signature.filter((cell) => Math.abs(cell - middle) <= 1).length;
+  return 2 * plain > SIGNATURE;
+}
 /** Variance that every cell counts for, so that area counts in flat pictures. */
 const AREA = 4;
-/** What a picture with a standard deviation of four levels comes to: less is flat. */
-const FLAT = (16 + AREA) * SIGNATURE;
+/** What each cell of a picture with a standard deviation of four levels comes to: less is flat. */
+const FLAT = 16 + AREA;
 /** Luma levels by which a cell has to change at least. */
 const CHANGED = 4;

@@ -55,6 +55,7 @@ Selection selectionFrom(const Napi::Object& object) {
   selection.every = object.Get("every").As<Napi::Number>().DoubleValue();
   selection.keyFrames = boolean(object, "keyFrames");
   selection.all = boolean(object, "all");
+  selection.previous = boolean(object, "previous");
   return selection;
 }
 

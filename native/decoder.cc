@@ -108,6 +108,9 @@ void Decoder::begin(const Output& output) {
   changes_.reset();
   done_ = false;
   hasOnScreen_ = false;
+  hasBefore_ = false;
+  beforeHasRow_ = false;
+  sampleIsDue_ = false;
   hasChosen_ = false;
   pendingError_.reset();
 }
@@ -173,13 +176,15 @@ bool Decoder::chooseByNumber() {
 }
 
 /// Whether a pass by time can do without the frame with this pts: it is enough
-/// to know of one shown later, still before the next target. Those that others
-/// refer to come before them in decoding order, so it has often been seen.
+/// to know of one shown later, still before the next target (two, where the
+/// frame before it counts as well). Those that others refer to come before them
+/// in decoding order, so it has often been seen.
 bool Decoder::canSkip(int64_t pts) {
   const double time = reader_.seconds(pts);
   ahead_[seen_++ % ahead_.size()] = time;
-  return std::ranges::any_of(
+  const auto later = std::ranges::count_if(
       ahead_, [&](double other) { return selector_->canSkip(time, other); });
+  return later >= selector_->framesBetween();
 }
 
 /// Whether the pass by numbers yields a frame with this pts.
@@ -280,9 +285,11 @@ bool Decoder::writeNext(
 
 ReadResult Decoder::measure(double* rows, size_t capacity) {
   return collect(capacity, [&](ReadResult& result) {
-    if (!measureNext(rows + result.count * kMeasureColumns)) return false;
-    ++result.count;
-    return true;
+    double* row = rows + result.count * kMeasureColumns;
+    const bool made =
+        selector_->looksAtAll() ? measureNext(row) : measureNeeded(row);
+    if (made) ++result.count;
+    return made;
   });
 }
 
@@ -310,23 +317,74 @@ bool Decoder::measureNext(double* row) {
     hasOnScreen_ = true;
   }
   const bool more = loadNext();
-  // The first frame also answers for what was on screen as the range began.
-  const double from =
-      first ? selector_->startOr(onScreen_.time) : onScreen_.time;
-  const double until = more ? current_.time : onScreen_.end;
-  row[kMeasurePts] = static_cast<double>(onScreen_.pts);
-  row[kMeasureDuration] = static_cast<double>(onScreen_.duration);
-  const int key = compat::isKeyFrame(*onScreen_.frame) ? kKeyFrame : 0;
-  row[kMeasureFlags] = key;
-  writeChange(change_, row);
-  std::fill(row + kMeasureBrightness, row + kMeasureColumns, 0.0);
-  if (selector_->answers(from, until) > 0) {
-    row[kMeasureFlags] = key | kSampled;
-    sample(row);
-  }
+  writeRow(onScreen_, answers(first, more), row);
   hasOnScreen_ = more;
   if (more) advance();
   return true;
+}
+
+/// Whether the frame on screen is to be sampled.
+bool Decoder::answers(bool first, bool more) {
+  // The first frame also answers for what was on screen as the range began.
+  const double from =
+      first ? selector_->startOr(onScreen_.time) : onScreen_.time;
+  return selector_->answers(from, more ? current_.time : onScreen_.end) > 0;
+}
+
+void Decoder::writeRow(const TimedFrame& frame, bool sampled, double* row) {
+  row[kMeasurePts] = static_cast<double>(frame.pts);
+  row[kMeasureDuration] = static_cast<double>(frame.duration);
+  const int key = compat::isKeyFrame(*frame.frame) ? kKeyFrame : 0;
+  row[kMeasureFlags] = key | (sampled ? kSampled : 0);
+  writeChange(change_, row);
+  std::fill(row + kMeasureBrightness, row + kMeasureColumns, 0.0);
+  if (sampled) sample(row);
+}
+
+/// A row for each frame that is sampled and for the one before it, from which
+/// its movement is reckoned; of the others only for the last, which tells where
+/// the range ends. No other picture is made smaller.
+bool Decoder::measureNeeded(double* row) {
+  for (;;) {
+    const bool first = !hasOnScreen_ && !hasBefore_;
+    if (first) {
+      do {
+        if (!reader_.next(onScreen_) || selector_->isPastEnd(onScreen_.time)) {
+          return false;
+        }
+      } while (selector_->isBeforeStart(onScreen_.time));
+      hasOnScreen_ = true;
+    }
+    if (!hasOnScreen_) return false;
+    if (!sampleIsDue_) {
+      hasMore_ = reader_.next(current_) && !selector_->isPastEnd(current_.time);
+      sampleIsDue_ = answers(first, hasMore_);
+      if (sampleIsDue_ && hasBefore_ && !beforeHasRow_) {
+        changes_.reset();
+        look(before_);
+        writeRow(before_, false, row);
+        beforeHasRow_ = true;
+        return true;
+      }
+    }
+    const bool sampled = std::exchange(sampleIsDue_, false);
+    const bool hasRow = sampled || !hasMore_;
+    if (hasRow) {
+      look(onScreen_);
+      writeRow(onScreen_, sampled, row);
+    }
+    std::swap(before_, onScreen_);
+    std::swap(onScreen_, current_);
+    hasBefore_ = true;
+    beforeHasRow_ = hasRow;
+    hasOnScreen_ = hasMore_;
+    if (hasRow) return true;
+  }
+}
+
+void Decoder::look(const TimedFrame& frame) {
+  picture_->load(*frame.frame);
+  change_ = changes_.next(picture_->planes(), frame.time);
 }
 
 /// The sampled luma the way up it is shown, which its hash depends on.

@@ -121,7 +121,8 @@ class Decoder {
   ReadResult read(std::span<const FrameBuffer> buffers, double* rows);
 
   /// Measures the next frames of the range, one row of kMeasureColumns each;
-  /// those that answer a target are sampled.
+  /// those that answer a target are sampled. Without Selection::all, only these
+  /// and the ones before them.
   ReadResult measure(double* rows, size_t capacity);
 
  private:
@@ -141,7 +142,11 @@ class Decoder {
   ReadResult collect(size_t capacity, Step step);
   bool writeNext(const FrameBuffer& buffer, double* row, ReadResult& result);
   bool measureNext(double* row);
+  bool measureNeeded(double* row);
   bool loadNext();
+  bool answers(bool first, bool more);
+  void look(const TimedFrame& frame);
+  void writeRow(const TimedFrame& frame, bool sampled, double* row);
   void sample(double* row);
   Plane uprightLuma();
 
@@ -178,6 +183,13 @@ class Decoder {
   std::optional<SmallPicture> picture_;
   ChangeMeter changes_;
   FrameChange change_;
+  /// Of one that does not look at all frames.
+  TimedFrame before_;
+  bool hasBefore_ = false;
+  bool beforeHasRow_ = false;
+  /// The frame on screen is to be sampled, `current_` has been read.
+  bool sampleIsDue_ = false;
+  bool hasMore_ = false;
 };
 
 }  // namespace rushes

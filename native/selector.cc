@@ -41,13 +41,19 @@ bool Selector::canSkip(double time, double later) const noexcept {
   if (selection_.all || selection_.keyFrames) return false;
   if (!hasTargets()) return isBeforeStart(time);
   if (!origin_ || !(later > time)) return false;
+  if (selection_.previous) {
+    // The first frame of the range is sampled, the last tells where it ends.
+    if (nextTarget_ == 0) return isBeforeStart(time);
+    if (isPastEnd(later)) return false;
+  }
   if (selection_.end) later = std::min(later, *selection_.end);
   return firstAt(later, *origin_) <=
          std::max(firstAt(time, *origin_), nextTarget_);
 }
 
 std::optional<double> Selector::nextTarget() const noexcept {
-  if (!hasTargets() || !origin_ || selection_.all) return std::nullopt;
+  if (!hasTargets() || !origin_) return std::nullopt;
+  if (selection_.all || selection_.previous) return std::nullopt;
   const double target = *origin_ + nextTarget_ * selection_.every;
   if (isPastEnd(target)) return std::nullopt;
   return target;

@@ -18,6 +18,9 @@ struct Selection {
   bool keyFrames = false;
   /// Every frame from before the range on is looked at, whatever it answers.
   bool all = false;
+  /// With targets: the frame before each that answers one is needed, too, and
+  /// the first and the last of the range.
+  bool previous = false;
 };
 
 /// Decides frame by frame, knowing only times. Plain data, no FFmpeg.
@@ -29,6 +32,10 @@ class Selector {
  public:
   explicit Selector(const Selection& selection)
       : selection_(selection), origin_(selection.start) {}
+
+  bool looksAtAll() const noexcept { return selection_.all; }
+  /// How many later frames it takes to do without one: see `canSkip`.
+  int framesBetween() const noexcept { return selection_.previous ? 2 : 1; }
 
   bool hasTargets() const noexcept { return selection_.every > 0; }
 
@@ -47,7 +54,7 @@ class Selector {
   bool canSkip(double time, double later) const noexcept;
 
   /// The first target that is not answered yet, unless it lies behind the range
-  /// or is not known before the first frame.
+  /// or is not known before the first frame, or nothing may be jumped over.
   std::optional<double> nextTarget() const noexcept;
 
   /// Without targets: whether the next frame, at `time` and inside the range,

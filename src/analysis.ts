@@ -132,7 +132,7 @@ export interface Analysis {
   /** The options as they were used, defaults filled in. */
   readonly options: AnalysisOptionsUsed;
   readonly decodePath: DecodePath;
-  /** How many frames were decoded. */
+  /** How many frames were looked at: all of the range, or, with `cuts: false`, those that samples need. */
   readonly frames: number;
   readonly samples: readonly Sample[];
   readonly shots: readonly Shot[];

@@ -12,7 +12,10 @@ export interface AnalysisRequest {
   /** Range in seconds on the stream's own clock, half-open. Default: the whole file. */
   start?: number | undefined;
   end?: number | undefined;
-  /** Look for cuts, for which every frame is compared with the one before. Default true. */
+  /**
+   * Look for cuts and other events, for which every frame is compared with the one before. Without, samples are the same (but for
+   * `sceneScore`, 0) and take less time: of other frames only those are decoded that samples need. Default true.
+   */
   cuts?: boolean | undefined;
   /** Which video stream of the container, by index. Default: the best by FFmpeg's rules. */
   streamIndex?: number | undefined;

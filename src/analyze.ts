@@ -138,7 +138,8 @@ async function makeAnalysis(
     autorotate: true,
     squarePixels: true,
   });
-  for await (const batches of video.measures(selection, geometry, signal)) {
+  const measuring = video.measures(selection, geometry, signal, used.cuts);
+  for await (const batches of measuring) {
     for (const { rows, count } of batches) {
       for (let i = 0; i < count; i++) {
         const begin = i * MEASURE_ROW.length;

@@ -31,6 +31,7 @@ const print = (value) => require('node:fs').writeSync(1, JSON.stringify(value) +
 const whole = {
   ...{ start: null, end: null, step: 1, every: 0, keyFrames: false },
   all: true,
+  previous: false,
 };
 async function frames(source, hardware) {
   const decoder = new addon.Decoder({ source, streamIndex: -1, language: '', threads: 1, skipErrors: false });

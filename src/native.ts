@@ -91,6 +91,8 @@ export interface NativeSelection {
   keyFrames: boolean;
   /** Every frame is looked at: none is skipped, also where no target needs it. */
   all: boolean;
+  /** The frame before each that answers a target is needed, too. */
+  previous: boolean;
 }
 
 /** How to make the pixels of one output frame. */

@@ -308,7 +308,7 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
     selection: ResolvedSelection,
     signal: AbortSignal | undefined,
   ): AsyncGenerator<Frame, void, undefined> {
-    const wanted = { ...selection, all: false };
+    const wanted = { ...selection, all: false, previous: false };
     const start = (decoder: NativeDecoder) => decoder.start(wanted, this.#output);
     for await (const reads of this.#reads(start, signal, this.#growingSize())) {
       for (const frame of reads.flatMap(({ frames }) => frames)) {
@@ -385,7 +385,7 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
     signal: AbortSignal | undefined,
   ): AsyncGenerator<Frame[], void, undefined> {
     let batch: Frame[] = [];
-    const wanted = { ...selection, all: false };
+    const wanted = { ...selection, all: false, previous: false };
     const start = (decoder: NativeDecoder) => decoder.start(wanted, this.#output);
     for await (const reads of this.#reads(start, signal, nextSize)) {
       for (const { frames, size } of reads) {
@@ -424,13 +424,14 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
   }
 
   /**
-   * Measures every frame of the range inside `geometry`'s scaled size.
+   * Measures every frame of the range, or only those that answer targets and the ones before them, inside `geometry`'s scaled size.
    * @internal
    */
   measures(
     selection: ResolvedSelection,
     geometry: Geometry,
     signal: AbortSignal | undefined,
+    everyFrame = true,
   ): AsyncGenerator<MeasureBatch[], void, undefined> {
     const output: NativeOutput = {
       ...geometry,
@@ -438,7 +439,7 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
       // Measures shall not depend on what decodes.
       scalesOnDevice: false,
     };
-    const wanted = { ...selection, all: true };
+    const wanted = { ...selection, all: everyFrame, previous: true };
     const start = (decoder: NativeDecoder) => decoder.start(wanted, output);
     return this.#pool.pass(signal, start, (decoder) => {
       const rows = new Float64Array(MEASURE_ROWS * MEASURE_ROW.length);

@@ -101,6 +101,22 @@ TEST_CASE("a frame can be skipped if another comes before the next target") {
   CHECK_FALSE(selector.canSkip(0.1, 0.1));
 }
 
+TEST_CASE("with the frame before each sample the range keeps its ends") {
+  Selection selection;
+  selection.start = 10;
+  selection.end = 20;
+  selection.every = 4;
+  selection.previous = true;
+  Selector selector(selection);
+  CHECK(selector.framesBetween() == 2);
+  CHECK(selector.canSkip(9.8, 9.9));
+  CHECK_FALSE(selector.canSkip(10.1, 10.2));  // may be the first
+  CHECK(selector.answers(10, 10.2) == 1);
+  CHECK(selector.canSkip(10.1, 10.2));
+  CHECK_FALSE(selector.nextTarget().has_value());  // no jumps
+  CHECK_FALSE(selector.canSkip(19, 20));           // may be the last
+}
+
 TEST_CASE("what is skipped keeps to the range") {
   Selection selection;
   selection.start = 10;

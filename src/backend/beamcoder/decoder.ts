@@ -30,7 +30,15 @@ import { PictureShrinker, type SmallPicture } from './small-picture.ts';
 import { describeVideo } from './stream-info.ts';
 
 const EVERYTHING: NativeSelection = {
-  ...{ start: null, end: null, step: 1, every: 0, keyFrames: false, all: true },
+  ...{
+    start: null,
+    end: null,
+    step: 1,
+    every: 0,
+    keyFrames: false,
+    all: true,
+    previous: false,
+  },
 };
 
 /** A frame to hand over, and how many targets it answers. */

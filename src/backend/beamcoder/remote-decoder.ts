@@ -131,9 +131,9 @@ class RemoteDecoder implements NativeDecoder {
 
   async start(selection: NativeSelection, output: NativeOutput): Promise<void> {
     this.#pass++;
-    const { start, end, step, every, keyFrames, all } = selection;
+    const { start, end, step, every, keyFrames, all, previous } = selection;
     await this.#call('start', {
-      selection: { start, end, step, every, keyFrames, all },
+      selection: { start, end, step, every, keyFrames, all, previous },
       output,
     });
   }

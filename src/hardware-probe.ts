@@ -40,7 +40,8 @@ async function frames(source, hardware) {
   const { width, height } = info;
   const size = { scaleWidth: width, scaleHeight: height, width, height };
   const place = { quarterTurns: 0, flip: false, left: 0, top: 0 };
-  await decoder.start(whole, { ...size, ...place, pixelFormat: 'yuv420p', toneMap: false });
+  const made = { pixelFormat: 'yuv420p', toneMap: false, scalesOnDevice: false };
+  await decoder.start(whole, { ...size, ...place, ...made });
   const pixels = [];
   for (let done = false; !done; ) {
     const buffer = new ArrayBuffer((width * height * 3) / 2);

@@ -3,8 +3,9 @@
 //   node scripts/build-ffmpeg.mjs [--target linux-x64|linux-arm64]
 //
 // About 10 minutes of processor time, once: the result is kept outside of the repository,
-// under a hash of what it depends on (`ffmpegBuild`). It may be killed at any moment and goes
-// on where it was.
+// under a hash of what it depends on (`ffmpegBuild`), and counts when its last file,
+// `.complete`, is there. It may be killed at any moment, and begins again with the library
+// that it was at; a second one waits for the first.
 //
 // On Debian it is compiled against the C library of Debian 11, whatever the machine's own is,
 // and for other processors too (Note [Sysroot]). Elsewhere it takes the machine as it is.
@@ -17,12 +18,12 @@ import {
   readFile,
   rename,
   rm,
-  stat,
   writeFile,
 } from 'node:fs/promises';
 import { availableParallelism, homedir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { withLock } from './lock.mjs';
 import { CommandError, main, run } from './run.mjs';
 import { scratchApt } from './scratch-apt.mjs';
 import { installRequirements, missingRequirements, onPath } from './system-packages.mjs';
@@ -188,7 +189,8 @@ async function configureLine(build, source) {
       : []),
     '--pkg-config=pkg-config', // not the cross compiler's: PKG_CONFIG_LIBDIR says all
     '--pkg-config-flags=--static',
-    `--extra-cflags=-fvisibility=hidden ${[`-I${join(build.prefix, 'include')}`, ...cFlags].join(' ')}`,
+    // Assertions name the file that they are in.
+    `--extra-cflags=-fvisibility=hidden -ffile-prefix-map=${build.folder}=. ${[`-I${join(build.prefix, 'include')}`, ...cFlags].join(' ')}`,
     `--extra-ldflags=-L${join(build.prefix, 'lib')} ${linkFlags.join(' ')}`,
     ...'--enable-static --disable-shared --enable-pic --disable-debug'.split(' '),
     ...'--disable-autodetect --disable-programs --disable-doc --disable-network'.split(
@@ -246,26 +248,13 @@ async function fetchSource(name, folder, apt) {
   );
 }
 
-/** What a killed compiler may have left half written looks finished to make and ninja. */
-async function dropLastObjects(folder) {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  const objects = [];
-  for (const entry of entries) {
-    if (!entry.isFile() || !/\.(o|a|obj|lib)$/.test(entry.name)) continue;
-    const file = join(entry.parentPath ?? entry.path, entry.name);
-    objects.push({ file, time: (await stat(file)).mtimeMs });
-  }
-  const last = Math.max(...objects.map(({ time }) => time));
-  for (const { file, time } of objects) if (time > last - 60_000) await rm(file);
-}
-
 function flagList(flags) {
   return flags.map((flag) => `'${flag}'`).join(', ');
 }
 
 /** One library: how it is configured and compiled, in a folder of its own. */
 const libraries = {
-  async zlib(build, { source, folder, jobs, env }) {
+  async zlib(build, { source, folder, jobs, env, run }) {
     const { cc, cFlags, tool } = compiler(build);
     // Its configure builds where it is called, from the sources beside it.
     const flags = ['-O3', '-fPIC', '-fvisibility=hidden', ...cFlags].join(' ');
@@ -285,7 +274,7 @@ const libraries = {
     await run('make', ['install'], where);
   },
 
-  async dav1d(build, { source, folder, env }) {
+  async dav1d(build, { source, folder, env, run }) {
     const { cc, cFlags, linkFlags, tool } = compiler(build);
     const machine = join(folder, 'machine.ini');
     const cpu = targets[build.target]?.cpu;
@@ -309,22 +298,17 @@ const libraries = {
     ];
     const off = ['enable_tools', 'enable_tests'].map((option) => `-D${option}=false`);
     const kind = build.isCross ? '--cross-file' : '--native-file';
-    if (!existsSync(join(folder, 'build.ninja'))) {
-      await run('meson', ['setup', folder, source, kind, machine, ...options, ...off], {
-        env,
-      });
-    }
+    const setup = ['setup', folder, source, kind, machine, ...options, ...off];
+    await run('meson', setup, { env });
     await run('ninja', ['-C', folder, 'install'], { env });
   },
 
-  async ffmpeg(build, { source, folder, jobs, env }) {
+  async ffmpeg(build, { source, folder, jobs, env, run }) {
     if (build.target.startsWith('linux')) await installVaStubs(build);
     const line = await configureLine(build, source);
-    if (!existsSync(join(folder, 'ffbuild', 'config.mak'))) {
-      await run(join(source, 'configure'), line, { cwd: folder, env });
-      const header = join(folder, 'config.h');
-      await writeFile(header, withoutFolders(build, await readFile(header, 'utf8')));
-    }
+    await run(join(source, 'configure'), line, { cwd: folder, env });
+    const header = join(folder, 'config.h');
+    await writeFile(header, withoutFolders(build, await readFile(header, 'utf8')));
     await run('make', [`-j${jobs}`], { cwd: folder, env });
     await run('make', ['install'], { cwd: folder, env });
     await writeFile(
@@ -333,7 +317,7 @@ const libraries = {
     );
   },
 
-  async highway(build, { source, folder, env }) {
+  async highway(build, { source, folder, env, run }) {
     const options = {
       CMAKE_TOOLCHAIN_FILE: build.toolchainFile,
       CMAKE_BUILD_TYPE: 'Release',
@@ -439,53 +423,63 @@ async function writeToolchainFile(build) {
 export async function buildFfmpeg(target = host) {
   const build = ffmpegBuild(target);
   if (build.complete) return build;
+  const caches = dirname(build.folder);
+  await mkdir(join(caches, 'sources'), { recursive: true });
+  await withLock(join(caches, 'lock'), 'FFmpeg', async (run) => {
+    if (!ffmpegBuild(target).complete) await buildAll(build, run);
+  });
+  return ffmpegBuild(target);
+}
+
+async function buildAll(build, run) {
+  const { target, folder } = build;
   const missing = await missingRequirements({ prebuilt: true, cross: build.isCross });
   if (missing.length > 0) await installRequirements(missing);
 
-  const sources = join(build.folder, '..', 'sources');
-  for (const folder of [build.licences, sources])
-    await mkdir(folder, { recursive: true });
+  await mkdir(build.licences, { recursive: true });
   const apt = usesSysroot(target)
     ? await scratchApt(
-        join(build.folder, 'apt'),
+        join(folder, 'apt'),
         [DEBIAN_SUITE, SYSROOT_SUITE],
         targets[target].debian,
       )
     : undefined;
   if (apt && !existsSync(build.sysroot)) await makeSysroot(build, apt);
-  await copyFile(
-    join(here, 'ffmpeg', 'glibc-floor.h'),
-    join(build.folder, 'glibc-floor.h'),
-  );
-
+  await copyFile(join(here, 'ffmpeg', 'glibc-floor.h'), join(folder, 'glibc-floor.h'));
   await writeToolchainFile(build);
-  // Not what is installed on this machine. In the sysroot's folder is NVIDIA's ffnvcodec.pc alone.
-  const ffnvcodec = join(build.sysroot, 'usr', 'share', 'pkgconfig');
-  const env = { PKG_CONFIG_LIBDIR: `${build.pkgConfig}:${ffnvcodec}` };
-  const jobs = availableParallelism();
   for (const name of Object.keys(libraries)) {
-    const folder = join(build.folder, name);
-    const stamp = join(folder, '.installed');
+    const stamp = join(folder, `.${name}-installed`);
     if (existsSync(stamp)) continue;
-    const source = join(build.folder, `${name}-${SOURCES[name].version}`);
-    const archive = await fetchSource(name, sources, apt);
-    if (!existsSync(join(source, '.unpacked'))) {
-      await run('tar', ['-xf', archive, '-C', build.folder]);
-      await writeFile(join(source, '.unpacked'), '');
-    }
     console.log(`${name} ${SOURCES[name].version} …`);
-    await mkdir(folder, { recursive: true });
-    await dropLastObjects(folder);
-    await libraries[name](build, { source, folder, jobs, env });
-    const { licenceFile } = SOURCES[name];
-    await copyFile(
-      join(source, licenceFile),
-      join(build.licences, `${name}-${licenceFile}.txt`),
-    );
+    await buildLibrary(name, build, apt, run);
     await writeFile(stamp, '');
   }
   await writeFile(join(build.prefix, '.complete'), '');
-  return ffmpegBuild(target);
+}
+
+/** From nothing, whatever a build that was killed may have left: half an object file looks finished to make and ninja. */
+async function buildLibrary(name, build, apt, run) {
+  const { version, licenceFile } = SOURCES[name];
+  const source = join(build.folder, `${name}-${version}`);
+  const folder = join(build.folder, name);
+  for (const old of [source, folder]) await rm(old, { recursive: true, force: true });
+  await mkdir(folder);
+  const archive = await fetchSource(name, join(build.folder, '..', 'sources'), apt);
+  await run('tar', ['-xf', archive, '-C', build.folder]);
+  // Not what is installed on this machine. In the sysroot's folder is NVIDIA's ffnvcodec.pc alone.
+  const ffnvcodec = join(build.sysroot, 'usr', 'share', 'pkgconfig');
+  const env = { PKG_CONFIG_LIBDIR: `${build.pkgConfig}:${ffnvcodec}` };
+  await libraries[name](build, {
+    source,
+    folder,
+    jobs: availableParallelism(),
+    env,
+    run,
+  });
+  await copyFile(
+    join(source, licenceFile),
+    join(build.licences, `${name}-${licenceFile}.txt`),
+  );
 }
 
 if (realpathSync(process.argv[1] ?? '/') === import.meta.filename) {

@@ -8,19 +8,19 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CommandError, root, run } from './run.mjs';
+import { CommandError, run } from './run.mjs';
 
 // Note [Killed set-ups]
-// A set-up that is killed leaves its command (npm, a compiler) running, which writes on.
-// So each command gets a process group of its own, the lock names the set-up and that
+// A script that is killed leaves its command (npm, a compiler) running, which writes on.
+// So each command gets a process group of its own, the lock names the script and that
 // group, and the lock is free only when neither has a process left.
 
-const lockFile = join(root, '.setup', 'lock');
-const patience = 20 * 60_000;
+/** Longer than compiling FFmpeg takes on a slow machine. */
+const patience = 60 * 60_000;
 
-/** Whether anything of the set-up that wrote the lock still runs. */
+/** Whether anything of the script that wrote the lock still runs. */
 function isRunning({ pid, group }) {
   if (!existsSync('/proc/self/stat')) {
     return [pid, group && -group].some((id) => {
@@ -44,7 +44,7 @@ function isRunning({ pid, group }) {
   });
 }
 
-/** The set-up that the file names; undefined if there is no such file. */
+/** The script that the file names; undefined if there is no such file. */
 function readHolder(file) {
   try {
     return JSON.parse(readFileSync(file, 'utf8'));
@@ -55,7 +55,7 @@ function readHolder(file) {
 }
 
 /** Puts `file` in the lock's place, in one step and with its content, if that is free. */
-function tryLink(file) {
+function tryLink(file, lockFile) {
   try {
     linkSync(file, lockFile);
     return true;
@@ -66,27 +66,30 @@ function tryLink(file) {
 }
 
 /** Waits until the lock is free, and makes `mine` the lock. */
-async function takeLock(mine) {
+async function takeLock(mine, lockFile, title) {
   const deadline = Date.now() + patience;
   let told = false;
-  while (!tryLink(mine)) {
+  while (!tryLink(mine, lockFile)) {
     const other = readHolder(lockFile);
     if (other && isRunning(other)) {
-      if (!told) console.log(`set-up: waiting for another one (${other.pid}) …`);
+      if (!told) console.log(`${title}: waiting for another one (${other.pid}) …`);
       told = true;
       if (Date.now() > deadline) {
-        throw new CommandError(`set-up: gave up waiting; is ${lockFile} left over?`, '');
+        throw new CommandError(
+          `${title}: gave up waiting; is ${lockFile} left over?`,
+          '',
+        );
       }
       await sleep(100);
     } else if (other) {
-      discardStaleLock(`${mine}.stale`);
+      discardStaleLock(`${mine}.stale`, lockFile);
     }
   }
   rmSync(mine);
 }
 
 /** Takes the lock away under a name of its own, in case somebody else is doing the same. */
-function discardStaleLock(aside) {
+function discardStaleLock(aside, lockFile) {
   try {
     renameSync(lockFile, aside);
   } catch (error) {
@@ -94,17 +97,19 @@ function discardStaleLock(aside) {
     throw error;
   }
   // Somebody else was quicker and has taken it since: it goes back.
-  if (isRunning(readHolder(aside))) tryLink(aside);
+  if (isRunning(readHolder(aside))) tryLink(aside, lockFile);
   rmSync(aside);
 }
 
 /**
- * Runs `body` while no other set-up of this folder runs, nor anything one left behind.
+ * Runs `body` while nobody else who asks for the same lock runs, nor anything one left behind.
  *
+ * @param {string} lockFile
+ * @param {string} title what waits, for the one who waits with it
  * @param {(runLocked: typeof run) => Promise<void>} body
  *   is given a `run` whose commands the lock knows of
  */
-export async function withLock(body) {
+export async function withLock(lockFile, title, body) {
   const mine = `${lockFile}.${process.pid}`;
   let group; // of the command that runs, if any
   const writeMine = () =>
@@ -125,7 +130,7 @@ export async function withLock(body) {
   mkdirSync(dirname(lockFile), { recursive: true });
   writeMine();
   try {
-    await takeLock(mine);
+    await takeLock(mine, lockFile, title);
   } finally {
     rmSync(mine, { force: true });
   }

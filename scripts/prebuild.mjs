@@ -5,11 +5,12 @@
 // Beside it, in licences.LIBC/, the licences of what is inside. scripts/pack.mjs makes packages
 // of both.
 import { existsSync } from 'node:fs';
-import { cp, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { cp, mkdir, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { buildFfmpeg } from './build-ffmpeg.mjs';
-import { main, root, run } from './run.mjs';
+import { withLock } from './lock.mjs';
+import { main, root } from './run.mjs';
 
 // node-gyp insists on Node's headers, or downloads them, though binding.gyp compiles
 // nothing. All that it reads of them is this file.
@@ -21,11 +22,7 @@ async function makeNodedir(folder) {
   );
 }
 
-await main(async () => {
-  const { target = `${process.platform}-${process.arch}` } = parseArgs({
-    options: { target: { type: 'string' } },
-  }).values;
-  const ffmpeg = await buildFfmpeg(target);
+async function makePrebuild(target, ffmpeg, run) {
   const [platform, arch] = target.split('-');
   const libc = existsSync('/etc/alpine-release') ? 'musl' : 'glibc'; // as node-gyp-build does
 
@@ -43,18 +40,35 @@ await main(async () => {
   const prebuildify = join(root, 'node_modules', 'prebuildify', 'bin.js');
   const options = ['--napi', '--strip', '--platform', platform, '--arch', arch];
   if (platform === 'linux') options.push('--tag-libc', libc);
-  await run(process.execPath, [prebuildify, ...options, '--out', root], {
+  await run(process.execPath, [prebuildify, ...options], {
     cwd: folder,
     env: {
       npm_config_nodedir: nodedir,
       PREBUILD_STRIP_BIN: ffmpeg.strip,
-      RUSHES_CMAKE_BUILD: `release-${target}`,
+      // cmake does not forget the FFmpeg that it was first given.
+      RUSHES_CMAKE_BUILD: basename(ffmpeg.folder),
       CMAKE_TOOLCHAIN_FILE: ffmpeg.toolchainFile,
       PKG_CONFIG_LIBDIR: ffmpeg.pkgConfig,
     },
   });
-  const licences = platform === 'linux' ? `licences.${libc}` : 'licences';
-  const to = join(root, 'prebuilds', target, licences);
-  await rm(to, { recursive: true, force: true });
-  await cp(ffmpeg.licences, to, { recursive: true });
+
+  // By renaming, so that others find an addon whole or not at all.
+  const from = join(folder, 'prebuilds', target);
+  const to = join(root, 'prebuilds', target);
+  await mkdir(to, { recursive: true });
+  for (const file of await readdir(from)) await rename(join(from, file), join(to, file));
+  const licences = join(to, platform === 'linux' ? `licences.${libc}` : 'licences');
+  await rm(licences, { recursive: true, force: true });
+  await cp(ffmpeg.licences, licences, { recursive: true });
+}
+
+await main(async () => {
+  const { target = `${process.platform}-${process.arch}` } = parseArgs({
+    options: { target: { type: 'string' } },
+  }).values;
+  const ffmpeg = await buildFfmpeg(target);
+  await mkdir(join(root, 'build-native'), { recursive: true });
+  await withLock(join(root, 'build-native', 'prebuild.lock'), 'prebuild', (run) =>
+    makePrebuild(target, ffmpeg, run),
+  );
 });

@@ -120,7 +120,7 @@ async function isDone() {
 
 await main(async () => {
   if (await isDone()) return;
-  await withLock(async (run) => {
+  await withLock(join(root, '.setup', 'lock'), 'set-up', async (run) => {
     const missing = await missingRequirements({ test });
     if (missing.length > 0) {
       const names = missing.map(({ name }) => name).join(', ');

@@ -1,6 +1,8 @@
 // Included before everything in the private FFmpeg and the prebuilt addon: these functions
 // have new versions in glibc 2.29, which differ in error handling alone, and would
 // otherwise be all that keeps the addon from systems as old as those that Node supports.
+#ifndef __ASSEMBLER__
+
 #if defined(__x86_64__)
 #define RUSHES_OLD(name) __asm__(".symver " #name ", " #name "@GLIBC_2.2.5");
 #elif defined(__aarch64__)
@@ -18,4 +20,6 @@ RUSHES_OLD(log2)
 #ifdef __cplusplus
 #include <bits/c++config.h>
 #undef _GLIBCXX_USE_PTHREAD_COND_CLOCKWAIT
+#endif
+
 #endif

@@ -4,9 +4,12 @@ export type {
   AnalysisError,
   AnalysisEvent,
   AnalysisOptionsUsed,
+  Crop,
+  CutEvent,
   Sample,
   Segment,
   Shot,
+  SpanEvent,
 } from './analysis.ts';
 export {
   AnalysisCache,

@@ -16,7 +16,7 @@ import {
 } from './options.ts';
 
 /** A codec for which there are recommendations. */
-export type ParameterCodec = keyof typeof SOFTWARE_ENCODERS;
+export type ParameterCodec = 'h264' | 'hevc' | 'vp9' | 'av1';
 
 /** For {@link recommendedParameters}. */
 export interface ParameterRequest {

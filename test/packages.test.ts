@@ -34,6 +34,7 @@ async function projectOf(...packages: string[]): Promise<Project> {
     npm_config_registry: registry.url,
     YARN_REGISTRY: registry.url,
     YARN_NPM_REGISTRY_SERVER: registry.url,
+    YARN_CACHE_FOLDER: join(folder, 'yarn'), // the user's holds another run's rushes of this version
     YARN_UNSAFE_HTTP_WHITELIST: '127.0.0.1',
     YARN_NODE_LINKER: 'node-modules',
     YARN_ENABLE_IMMUTABLE_INSTALLS: 'false',

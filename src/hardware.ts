@@ -1,4 +1,5 @@
 /** What hardware really decodes and encodes here: not what is compiled in, but what comes out. */
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { defaultDirectory, writeJson } from './cache/directory.ts';
@@ -142,8 +143,20 @@ async function tryDevice(type: HardwareDeviceType): Promise<HardwareDevice> {
     return { ...unopened, builtIn: false, reason: 'this FFmpeg was built without it' };
   }
   const { reason, decodes } = await probeDevice(type);
-  if (reason !== null) return { ...unopened, builtIn: true, reason };
+  if (reason !== null) {
+    return { ...unopened, builtIn: true, reason: withCause(type, reason) };
+  }
   return { type, builtIn: true, opens: true, reason, decodes };
+}
+
+/** Device types that open a node of `/dev/dri` on Linux, and say no more than "Bad address" where there is none. */
+const OF_DRI = ['drm', 'vaapi', 'qsv'];
+
+/** What FFmpeg says, and what people can do something about. */
+function withCause(type: string, reason: string): string {
+  if (process.platform !== 'linux' || !OF_DRI.includes(type)) return reason;
+  if (existsSync('/dev/dri')) return reason;
+  return `there is no /dev/dri: no graphics card, or none passed into this container (${reason})`;
 }
 
 async function listEncoders(ffmpeg: string): Promise<string[]> {

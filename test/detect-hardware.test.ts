@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -43,6 +44,18 @@ describe('detectHardware', () => {
       for (const { works, reason } of device.decodes) expect(works).toBe(reason === null);
     }
     for (const { works, reason } of report.encoders) expect(works).toBe(reason === null);
+  });
+
+  test('names what is missing where FFmpeg only says "Bad address"', async () => {
+    const { devices } = await detectHardware();
+    const missing = process.platform === 'linux' && !existsSync('/dev/dri');
+    const named = devices.filter(({ reason }) =>
+      reason?.startsWith('there is no /dev/dri'),
+    );
+    const concerned = devices.filter(
+      ({ type, builtIn }) => builtIn && ['drm', 'vaapi', 'qsv'].includes(type),
+    );
+    expect(named).toEqual(missing ? concerned : []);
   });
 
   test('opens a Vulkan device that the processor plays, and claims no decoding for it', async (context) => {

@@ -69,8 +69,7 @@ std::string pathOfLibrary() {
   std::string name =
       "libavfilter." AV_STRINGIFY(LIBAVFILTER_VERSION_MAJOR) ".dylib";
 #else
-  std::string name =
-      "libavfilter.so." AV_STRINGIFY(LIBAVFILTER_VERSION_MAJOR);
+  std::string name = "libavfilter.so." AV_STRINGIFY(LIBAVFILTER_VERSION_MAJOR);
 #endif
   Dl_info codec;
   if (dladdr(reinterpret_cast<const void*>(avcodec_version), &codec) == 0) {

@@ -283,7 +283,7 @@ function* facts(run: Run): Generator<string[]> {
   const size = `${options.width}x${options.height}`;
   yield [
     'measured',
-    `${count(frames, 'frame')}, ${count(samples.length, 'sample')} (${decimal(options.fps)} a second, inside ${size})`,
+    `${count(frames, 'frame')}${options.cuts ? '' : ' looked at'}, ${count(samples.length, 'sample')} (${decimal(options.fps)} a second, inside ${size})`,
   ];
   yield ['found', eventsOf(analysis)];
   if (cached) {

@@ -308,8 +308,7 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
     selection: ResolvedSelection,
     signal: AbortSignal | undefined,
   ): AsyncGenerator<Frame, void, undefined> {
-    const wanted = { ...selection, all: false, previous: false };
-    const start = (decoder: NativeDecoder) => decoder.start(wanted, this.#output);
+    const start = this.#startOf(selection);
     for await (const reads of this.#reads(start, signal, this.#growingSize())) {
       for (const frame of reads.flatMap(({ frames }) => frames)) {
         signal?.throwIfAborted();
@@ -385,8 +384,7 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
     signal: AbortSignal | undefined,
   ): AsyncGenerator<Frame[], void, undefined> {
     let batch: Frame[] = [];
-    const wanted = { ...selection, all: false, previous: false };
-    const start = (decoder: NativeDecoder) => decoder.start(wanted, this.#output);
+    const start = this.#startOf(selection);
     for await (const reads of this.#reads(start, signal, nextSize)) {
       for (const { frames, size } of reads) {
         // A read falls short only where the size of frames changes.
@@ -398,6 +396,12 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
       }
     }
     if (batch.length > 0) yield batch;
+  }
+
+  /** Begins a pass over the pictures of `selection`. */
+  #startOf(selection: ResolvedSelection): (decoder: NativeDecoder) => Promise<void> {
+    const wanted = { ...selection, all: false, previous: false };
+    return (decoder) => decoder.start(wanted, this.#output);
   }
 
   /** Reads pictures, `nextSize()` at a time. */

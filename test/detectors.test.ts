@@ -14,15 +14,10 @@ import { ChangeMeter, type FramePlanes, type Plane, SIGNATURE } from '../src/mea
 import { madeShot } from './helpers/analyses.ts';
 import { ffmpeg } from './helpers/ffmpeg.ts';
 import { mediaFile, mediaTest } from './helpers/media.ts';
+import { type Picture, random } from './helpers/pictures.ts';
 
 const WIDTH = 64;
 const HEIGHT = 36;
-
-type Picture = (x: number, y: number) => number;
-
-function random(seed: number): number {
-  return (((Math.sin(seed) * 43758.5453) % 1) + 1) % 1;
-}
 
 /** A picture like no other seed's: tiles of random luma between 16 and 235. */
 function scene(seed: number): Picture {

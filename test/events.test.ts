@@ -5,15 +5,10 @@ import type { TimedChange } from '../src/detectors/cuts.ts';
 import { EventDetector } from '../src/detectors/events.ts';
 import { describeShots, shotsFrom } from '../src/detectors/shots.ts';
 import { ChangeMeter, type Plane } from '../src/measures.ts';
+import { type Picture, random } from './helpers/pictures.ts';
 
 const WIDTH = 64;
 const HEIGHT = 36;
-type Picture = (x: number, y: number) => number;
-
-function random(seed: number): number {
-  return (((Math.sin(seed) * 43758.5453) % 1) + 1) % 1;
-}
-
 /** Smooth hills of luma like no other seed's, a little different in each frame, as grain is. */
 function scene(seed: number): Picture {
   const phase = (i: number) => 6.28 * random(seed * 7.3 + i);

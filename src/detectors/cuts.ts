@@ -118,7 +118,7 @@ export class CutDetector {
    * allowed to decide, each once and in order.
    */
   push(change: TimedChange): DecidedFrame[] {
-    this.#waiting.push({ ...this.#undiluted(change), frame: this.#count++ });
+    this.#waiting.push(this.#pending(change));
     while (this.#waiting.length > 0 && this.#seesEnough()) this.#score();
     return this.#decide(false);
   }
@@ -130,12 +130,24 @@ export class CutDetector {
   }
 
   /** The change that the picture without bars underwent. */
-  #undiluted(change: TimedChange): TimedChange {
-    const { signature, mismatch, recall } = change;
+  #pending(change: TimedChange): Pending {
+    const { time, pts, difference, recallAge, chroma, color, dark, signature } = change;
     const dilution = dilutionOf(this.#signature ?? signature, signature);
     this.#signature = signature;
-    const undiluted = (value: number) => Math.min(UNRELATED, value * dilution);
-    return { ...change, mismatch: undiluted(mismatch), recall: undiluted(recall) };
+    return {
+      frame: this.#count++,
+      time,
+      pts,
+      difference,
+      mismatch: Math.min(UNRELATED, change.mismatch * dilution),
+      recall: Math.min(UNRELATED, change.recall * dilution),
+      recallAge,
+      chroma,
+      color,
+      dark,
+      signature,
+      variance: varianceOf(signature),
+    };
   }
 
   /** Whether what comes later can no longer change the score of the first waiting frame. */
@@ -145,7 +157,13 @@ export class CutDetector {
     if (first === undefined || last === undefined || first === last) return false;
     if (this.#waiting.length > LOOKAHEAD) return true;
     if (last.time - first.time <= FLASH) return false;
-    return !isNear(first, last) || differing(this.#waiting, 1).length > NEIGHBOURS;
+    if (!isNear(first, last)) return true;
+    let differing = 0;
+    for (let i = 1; i < this.#waiting.length; i++) {
+      if (differs(this.#waiting[i] as Pending)) differing += 1;
+      if (differing > NEIGHBOURS) return true;
+    }
+    return false;
   }
 
   #score(): void {
@@ -168,21 +186,29 @@ export class CutDetector {
       sceneScore: scoreOf(Math.max(hard, soft)),
     });
     this.#last = first;
-    if (first.difference > REPEATED) {
-      this.#before = [...this.#before, first].slice(-NEIGHBOURS);
-    }
+    if (differs(first)) this.#before.push(first);
+    if (this.#before.length > NEIGHBOURS) this.#before.shift();
   }
 
   #around(frame: Pending): Surroundings {
-    return {
-      ...{ frame, previous: this.#last, later: this.#waiting },
-      before: this.#before.filter((neighbour) => isNear(frame, neighbour)),
-      after: differing(this.#waiting, 0).filter((neighbour) => isNear(frame, neighbour)),
-    };
+    const before: Pending[] = [];
+    for (const neighbour of this.#before) {
+      if (isNear(frame, neighbour)) before.push(neighbour);
+    }
+    const after: Pending[] = [];
+    for (const neighbour of this.#waiting) {
+      if (!isNear(frame, neighbour) || after.length > NEIGHBOURS) break;
+      if (differs(neighbour)) after.push(neighbour);
+    }
+    return { frame, previous: this.#last, later: this.#waiting, before, after };
   }
 
   #logOdds(evidence: readonly number[]): number {
-    return evidence.reduce((sum, value, i) => sum + value * (this.#weights[i] ?? 0), 0);
+    let sum = 0;
+    for (let i = 0; i < evidence.length; i++) {
+      sum += (evidence[i] as number) * (this.#weights[i] ?? 0);
+    }
+    return sum;
   }
 
   #decide(finished: boolean): DecidedFrame[] {
@@ -230,7 +256,11 @@ const REPEATED = 0.08;
 /** Frames waited for at most, should timestamps stand still: {@link NEAR} at 240 a second. */
 const LOOKAHEAD = 264;
 
-type Pending = TimedChange & { readonly frame: number };
+type Pending = Omit<TimedChange, 'shiftX' | 'shiftY'> & {
+  readonly frame: number;
+  /** Of the signature. */
+  readonly variance: number;
+};
 type Scored = Omit<DecidedFrame, 'cut'> & {
   /** The score without Note [Soft cuts], and whether that is another. */
   readonly hard: number;
@@ -252,14 +282,9 @@ function isNear(a: Pending, b: Pending): boolean {
   return Math.abs(b.time - a.time) <= NEAR || Math.abs(b.frame - a.frame) <= NEIGHBOURS;
 }
 
-/** The first frames that differ from their predecessors, one more than {@link NEIGHBOURS}, from `begin` on. */
-function differing(frames: readonly Pending[], begin: number): Pending[] {
-  const found: Pending[] = [];
-  for (let i = begin; i < frames.length && found.length <= NEIGHBOURS; i++) {
-    const frame = frames[i];
-    if (frame !== undefined && frame.difference > REPEATED) found.push(frame);
-  }
-  return found;
+/** From the frame before it. */
+function differs({ difference }: Pending): boolean {
+  return difference > REPEATED;
 }
 
 /** Weights of 1 and the evidence of Note [Cuts], rounded: the result hardly depends on them. */
@@ -267,15 +292,14 @@ const WEIGHTS: readonly number[] = [-6, 3.3, -1.7, 3, 4.6, -1.8, 4.3, 0.6, -0.3,
 
 /** Evidence that a shot begins at a frame, in the order of {@link WEIGHTS}. */
 function evidenceOfCut(around: Surroundings): number[] {
-  const { frame, previous } = around;
-  const after = around.after.slice(0, NEIGHBOURS);
-  return evidence({
-    ...{ from: previous ?? frame, to: frame, mixed: false },
-    breaking: breakAt(frame, around.later),
-    chroma: frame.chroma,
-    difference: frame.difference,
-    ...{ before: around.before, after },
-  });
+  const { frame, previous, before, later } = around;
+  const { chroma, difference } = frame;
+  return evidence(
+    { from: previous ?? frame, to: frame, mixed: false, chroma, difference },
+    breakAt(frame, later),
+    before,
+    around.after.slice(0, NEIGHBOURS),
+  );
 }
 
 /** The same if a frame may be the one that mixes two shots (Note [Soft cuts]). */
@@ -290,22 +314,20 @@ function evidenceOfSoftCut(around: Surroundings): number[] | undefined {
   );
   if (Math.abs(share - 0.5) > MIXED || residual > UNMIXED) return undefined;
   // Where one picture fades out and another in, what lies between holds nothing of either.
-  const held = varianceOf(frame.signature);
-  if (held < HELD * (varianceOf(previous.signature) + varianceOf(next.signature))) {
-    return undefined;
-  }
+  if (frame.variance < HELD * (previous.variance + next.variance)) return undefined;
   const apart = mismatchOf(previous.signature, next.signature);
   const breaking = later.reduce((smallest, other) => {
     const near = other.time - frame.time <= FLASH;
     return near ? Math.min(smallest, recallBefore(frame, other)) : smallest;
   }, apart);
-  return evidence({
-    ...{ from: previous, to: next, mixed: true },
-    ...{ breaking, chroma: Math.min(1, frame.chroma + next.chroma) },
-    difference: frame.difference + next.difference,
-    before: around.before,
-    after: around.after.filter((other) => other !== next).slice(0, NEIGHBOURS),
-  });
+  const chroma = Math.min(1, frame.chroma + next.chroma);
+  const difference = frame.difference + next.difference;
+  return evidence(
+    { from: previous, to: next, mixed: true, chroma, difference },
+    breaking,
+    around.before,
+    around.after.filter((other) => other !== next).slice(0, NEIGHBOURS),
+  );
 }
 
 /** How far from half and half a mixture may be, and how much of it may be neither. */
@@ -314,40 +336,51 @@ const UNMIXED = 0.02;
 /** Variance that a mixture has of its parts', at least; half and half of unrelated pictures it is a quarter. */
 const HELD = 0.1;
 
-/** `from` the last frame of the one shot, `to` the first of the other. */
-function evidence(of: {
+/** From the last frame of one shot to the first of another. */
+interface Change {
   readonly from: Pending;
   readonly to: Pending;
   /** Whether a frame of both lies between. */
   readonly mixed: boolean;
-  readonly breaking: number;
   readonly chroma: number;
   readonly difference: number;
-  readonly before: readonly Pending[];
-  readonly after: readonly Pending[];
-}): number[] {
-  const { from, to, before, after } = of;
-  const largest = (
-    frames: readonly Pending[],
-    name: 'mismatch' | 'chroma' | 'difference',
-  ) => frames.reduce((most, frame) => Math.max(most, frame[name]), 0);
-  const around = [...before, ...after];
-  const calm = Math.min(largest(before, 'mismatch'), largest(after, 'mismatch'));
+}
+
+function evidence(
+  { from, to, mixed, chroma, difference }: Change,
+  breaking: number,
+  before: readonly Pending[],
+  after: readonly Pending[],
+): number[] {
+  const around = largest(before, after);
+  const calm = Math.min(largest(before).mismatch, largest(after).mismatch);
   const coloured = colouredness(from, to);
-  const variance = Math.max(varianceOf(from.signature), varianceOf(to.signature));
-  const contrast = Math.sqrt(variance) + 4;
+  const contrast = Math.sqrt(Math.max(from.variance, to.variance)) + 4;
   return [
     1,
-    Math.log(of.breaking + 0.03),
+    Math.log(breaking + 0.03),
     Math.log(calm + 0.03),
     coloured,
-    coloured * Math.log(of.chroma + 0.1),
-    coloured * Math.log(largest(around, 'chroma') + 0.1),
+    coloured * Math.log(chroma + 0.1),
+    coloured * Math.log(around.chroma + 0.1),
     lossBetween(from, to),
-    Math.log((of.difference + 0.5) / contrast),
-    Math.log((largest(around, 'difference') + 0.5) / contrast),
-    of.mixed ? 1 : 0,
+    Math.log((difference + 0.5) / contrast),
+    Math.log((around.difference + 0.5) / contrast),
+    mixed ? 1 : 0,
   ];
+}
+
+/** The largest of each change. */
+function largest(...lists: (readonly Pending[])[]) {
+  const most = { mismatch: 0, chroma: 0, difference: 0 };
+  for (const frames of lists) {
+    for (const { mismatch, chroma, difference } of frames) {
+      most.mismatch = Math.max(most.mismatch, mismatch);
+      most.chroma = Math.max(most.chroma, chroma);
+      most.difference = Math.max(most.difference, difference);
+    }
+  }
+  return most;
 }
 
 /** The break of Note [Cuts] before `first`. */

@@ -4,13 +4,10 @@ import { SIGNATURE, SIGNATURE_COLUMNS } from '../measures.ts';
 export type Signature = Uint8Array;
 
 /** Mean luma, 0–255. */
-export function meanOf(
-  picture: Signature,
-  cells: readonly number[] = EVERY_CELL,
-): number {
+export function meanOf(picture: Signature): number {
   let sum = 0;
-  for (const i of cells) sum += picture[i] as number;
-  return sum / cells.length;
+  for (let i = 0; i < SIGNATURE; i++) sum += picture[i] as number;
+  return sum / SIGNATURE;
 }
 
 /** Of the cells' luma. */
@@ -51,6 +48,7 @@ interface Box {
 
 const ROWS = SIGNATURE / SIGNATURE_COLUMNS;
 const WHOLE: Box = { left: 0, top: 0, right: SIGNATURE_COLUMNS, bottom: ROWS };
+const areaOf = ({ left, top, right, bottom }: Box) => (right - left) * (bottom - top);
 /** Mean luma of what is black: less than the 24 of FFmpeg's vf_cropdetect.c, because the shadows of dark shots come to that. */
 const BLACK_CELL = 18;
 
@@ -59,46 +57,50 @@ const BLACK_CELL = 18;
  * and what surrounds letters on black. The contrast between those and the rest would make any two pictures look alike.
  */
 function shownBox(a: Signature, b: Signature): Box {
-  let [left, top, right, bottom] = [SIGNATURE_COLUMNS, ROWS, 0, 0];
-  for (let i = 0; i < SIGNATURE; i++) {
-    if ((a[i] as number) <= BLACK_CELL && (b[i] as number) <= BLACK_CELL) continue;
-    const [x, y] = [i % SIGNATURE_COLUMNS, Math.floor(i / SIGNATURE_COLUMNS)];
-    left = Math.min(left, x);
-    right = Math.max(right, x + 1);
-    top = Math.min(top, y);
-    bottom = y + 1;
-  }
-  return right === 0 ? WHOLE : { left, top, right, bottom };
+  const shows = (i: number) =>
+    (a[i] as number) > BLACK_CELL || (b[i] as number) > BLACK_CELL;
+  const rowShows = (y: number) => {
+    for (let x = 0; x < SIGNATURE_COLUMNS; x++) {
+      if (shows(y * SIGNATURE_COLUMNS + x)) return true;
+    }
+    return false;
+  };
+  const columnShows = (x: number) => {
+    for (let i = x; i < SIGNATURE; i += SIGNATURE_COLUMNS) if (shows(i)) return true;
+    return false;
+  };
+  let top = 0;
+  while (top < ROWS && !rowShows(top)) top++;
+  if (top === ROWS) return WHOLE;
+  let bottom = ROWS;
+  while (!rowShows(bottom - 1)) bottom--;
+  let left = 0;
+  while (!columnShows(left)) left++;
+  let right = SIGNATURE_COLUMNS;
+  while (!columnShows(right - 1)) right--;
+  const whole = top === 0 && left === 0 && bottom === ROWS && right === SIGNATURE_COLUMNS;
+  return whole ? WHOLE : { left, top, right, bottom };
 }
-
-/** Places in a signature, row by row. */
-function cellsOf({ left, top, right, bottom }: Box): readonly number[] {
-  if (right - left === SIGNATURE_COLUMNS && bottom - top === ROWS) return EVERY_CELL;
-  return EVERY_CELL.filter((i) => {
-    const [x, y] = [i % SIGNATURE_COLUMNS, Math.floor(i / SIGNATURE_COLUMNS)];
-    return x >= left && x < right && y >= top && y < bottom;
-  });
-}
-
-const EVERY_CELL: readonly number[] = Array.from({ length: SIGNATURE }, (_, i) => i);
 
 /** By how much the mismatch of two pictures is too small because of bars (Note [Bars]): 1 and more. */
 export function dilutionOf(a: Signature, b: Signature): number {
-  const cells = cellsOf(shownBox(a, b));
-  return cells === EVERY_CELL ? 1 : spreadIn(a, b, EVERY_CELL) / spreadIn(a, b, cells);
+  const box = shownBox(a, b);
+  return box === WHOLE ? 1 : spreadIn(a, b, WHOLE) / spreadIn(a, b, box);
 }
 
 /** What a mismatch is a part of. */
-function spreadIn(a: Signature, b: Signature, cells: readonly number[]): number {
+function spreadIn(a: Signature, b: Signature, box: Box): number {
   let [sumA, sumB, squares] = [0, 0, 0];
-  for (const i of cells) {
-    const p = a[i] as number;
-    const q = b[i] as number;
-    sumA += p;
-    sumB += q;
-    squares += p * p + q * q;
+  for (let y = box.top; y < box.bottom; y++) {
+    for (let x = box.left; x < box.right; x++) {
+      const p = a[y * SIGNATURE_COLUMNS + x] as number;
+      const q = b[y * SIGNATURE_COLUMNS + x] as number;
+      sumA += p;
+      sumB += q;
+      squares += p * p + q * q;
+    }
   }
-  const n = cells.length;
+  const n = areaOf(box);
   const means = (sumA - sumB) ** 2 / n / 32;
   // Noise is all over the picture.
   return squares - (sumA * sumA + sumB * sumB) / n + means + 16 * SIGNATURE;
@@ -149,35 +151,65 @@ export function lossBetween(
   b: { readonly signature: Signature; readonly dark: number },
 ): number {
   const [p, q] = [a.signature, b.signature];
-  const cells = cellsOf(shownBox(p, q));
-  const [meanP, meanQ] = [meanOf(p, cells), meanOf(q, cells)];
-  let [allP, allQ] = [0, 0];
-  for (const i of cells) {
-    allP += ((p[i] as number) - meanP) ** 2 + AREA;
-    allQ += ((q[i] as number) - meanQ) ** 2 + AREA;
-  }
-  const flat = FLAT * cells.length;
-  if (cells.every((i) => Math.abs((p[i] as number) - (q[i] as number)) <= CHANGED))
-    return 0;
+  const box = shownBox(p, q);
+  if (!changesIn(p, q, box)) return 0;
   if (isLetters(a) && isLetters(b)) return 1;
-  const contrast = Math.sqrt(Math.max(allP, allQ) / cells.length - AREA);
+  const [meanP, meanQ] = [meanIn(p, box), meanIn(q, box)];
+  const [allP, allQ] = [weightIn(p, box, meanP), weightIn(q, box, meanQ)];
+  const area = areaOf(box);
+  const contrast = Math.sqrt(Math.max(allP, allQ) / area - AREA);
   const limit = Math.max(CHANGED, contrast / 4);
   let [lostP, lostQ] = [0, 0];
-  for (const i of cells) {
-    const from = p[i] as number;
-    const to = q[i] as number;
-    const change = Math.min(
-      Math.abs(to - from),
-      Math.abs(to - meanQ - (from - meanP)), // but for a change of exposure
-    );
-    if (change <= limit) continue;
-    lostP += (from - meanP) ** 2 + AREA;
-    lostQ += (to - meanQ) ** 2 + AREA;
+  for (let y = box.top; y < box.bottom; y++) {
+    for (let x = box.left; x < box.right; x++) {
+      const from = p[y * SIGNATURE_COLUMNS + x] as number;
+      const to = q[y * SIGNATURE_COLUMNS + x] as number;
+      const change = Math.min(
+        Math.abs(to - from),
+        Math.abs(to - meanQ - (from - meanP)), // but for a change of exposure
+      );
+      if (change <= limit) continue;
+      lostP += (from - meanP) ** 2 + AREA;
+      lostQ += (to - meanQ) ** 2 + AREA;
+    }
   }
+  const flat = FLAT * area;
   return Math.min(
     a.dark >= BLACK || allP < flat ? 1 : lostP / allP,
     b.dark >= BLACK || allQ < flat ? 1 : lostQ / allQ,
   );
+}
+
+/** Whether any cell changes. */
+function changesIn(a: Signature, b: Signature, box: Box): boolean {
+  for (let y = box.top; y < box.bottom; y++) {
+    for (let x = box.left; x < box.right; x++) {
+      const i = y * SIGNATURE_COLUMNS + x;
+      if (Math.abs((a[i] as number) - (b[i] as number)) > CHANGED) return true;
+    }
+  }
+  return false;
+}
+
+function meanIn(picture: Signature, box: Box): number {
+  let sum = 0;
+  for (let y = box.top; y < box.bottom; y++) {
+    for (let x = box.left; x < box.right; x++) {
+      sum += picture[y * SIGNATURE_COLUMNS + x] as number;
+    }
+  }
+  return sum / areaOf(box);
+}
+
+/** Variance and area, summed. */
+function weightIn(picture: Signature, box: Box, mean: number): number {
+  let sum = 0;
+  for (let y = box.top; y < box.bottom; y++) {
+    for (let x = box.left; x < box.right; x++) {
+      sum += ((picture[y * SIGNATURE_COLUMNS + x] as number) - mean) ** 2 + AREA;
+    }
+  }
+  return sum;
 }
 
 /** Share of near-black samples from which on a picture is black: that of FFmpeg's vf_blackdetect.c. */

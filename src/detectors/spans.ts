@@ -1,4 +1,5 @@
 import type { SpanEvent } from '../analysis.ts';
+import { SIGNATURE } from '../measures.ts';
 import { BLACK, meanOf, mismatchOf } from './pictures.ts';
 import type { SeenFrame } from './transitions.ts';
 
@@ -88,7 +89,11 @@ export class FreezeDetector implements SpanDetector<ComparedFrame> {
 const STILL = 0.255;
 
 function isSame(a: SeenFrame, b: SeenFrame): boolean {
-  return a.signature.every((cell, i) => Math.abs(cell - (b.signature[i] as number)) <= 2);
+  for (let i = 0; i < SIGNATURE; i++) {
+    const apart = (a.signature[i] as number) - (b.signature[i] as number);
+    if (Math.abs(apart) > 2) return false;
+  }
+  return true;
 }
 
 export interface FlashOptions {

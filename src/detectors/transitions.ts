@@ -1,14 +1,13 @@
 import type { AnalysisEvent, CutEvent, SpanEvent } from '../analysis.ts';
-import { SIGNATURE } from '../measures.ts';
 import {
   BLACK,
   colouredness,
   lossBetween,
-  type Mixture,
   meanOf,
   mismatchOf,
   type Signature,
 } from './pictures.ts';
+import { FEWEST, type Ramp, RecentFrames, Window } from './ramps.ts';
 
 /** A decoded frame as {@link TransitionDetector} and its like take it. */
 export interface SeenFrame {
@@ -59,16 +58,17 @@ export type Transition = SpanEvent & {
  * - colour: how much the distribution of chroma changes on the way, as in Note [Cuts].
  *
  * Windows of several lengths are tried at every frame, so that there is one that hardly holds more than the transition; of those
- * that overlap the surest counts. Holds the frames of {@link LONGEST} seconds, at most 30 a second, and looks ahead {@link ASIDE}.
+ * that overlap the surest counts. Holds 128 frames, at most 30 a second, and looks ahead {@link ASIDE}.
  */
 export class TransitionDetector {
   readonly #minimum: number;
   readonly #fade: number;
   readonly #onEvidence: TransitionOptions['onEvidence'];
-  /** Oldest first, and which of them is the next that a window ends with. */
-  #frames: KeptFrame[] = [];
+  readonly #frames = new RecentFrames();
+  readonly #window = new Window(this.#frames);
+  /** Which frame is the next that a window ends with. */
   #next = 0;
-  /** Chroma that changed since the last frame kept. */
+  /** Chroma that changed since the first frame. */
   #chroma = 0;
   #best: Transition | undefined;
 
@@ -87,45 +87,37 @@ export class TransitionDetector {
   /** Takes the next decoded frame, and gives the transitions that are over: {@link distinct} takes those that count. */
   push(frame: ColouredFrame): Transition[] {
     this.#chroma += frame.chroma;
-    const last = this.#frames.at(-1);
+    const { count } = this.#frames;
     // Timestamps that stand still are no time.
-    if (last !== undefined && frame.time - last.time < SPACING) return [];
+    if (count > 0 && frame.time - this.#timeOf(count - 1) < SPACING) return [];
     const { time, signature, dark, color } = frame;
-    const moments = { mean: meanOf(signature), squares: product(signature, signature) };
-    this.#frames.push({
-      ...{ time, signature, dark, color, ...moments },
-      chroma: (last?.chroma ?? 0) + this.#chroma,
-    });
-    this.#chroma = 0;
+    this.#frames.push({ time, signature, dark, color, chroma: this.#chroma });
     const found: Transition[] = [];
-    while (time - (this.#frames[this.#next]?.time ?? time) >= ASIDE) {
-      found.push(...this.#end(this.#next++));
-    }
-    const oldest = (this.#frames[this.#next]?.time ?? time) - LONGEST;
-    const gone = this.#frames.findIndex((kept) => kept.time >= oldest);
-    this.#frames.splice(0, gone);
-    this.#next -= gone;
+    while (time - this.#timeOf(this.#next) >= ASIDE) this.#end(this.#next++, found);
     return found;
   }
 
   /** Ends the film. */
   finish(): Transition[] {
     const found: Transition[] = [];
-    while (this.#next < this.#frames.length) found.push(...this.#end(this.#next++));
+    while (this.#next < this.#frames.count) this.#end(this.#next++, found);
     if (this.#best !== undefined) found.push(this.#best);
     this.#best = undefined;
     return found;
   }
 
-  /** Tries the windows that end with a frame. Gives what is then over. */
-  #end(end: number): Transition[] {
-    const found: Transition[] = [];
-    const { time } = this.#frames[end] as KeptFrame;
+  #timeOf(number: number): number {
+    return this.#frames.at(number).time;
+  }
+
+  /** Tries the windows that end with a frame. Adds to `found` what is then over. */
+  #end(end: number, found: Transition[]): void {
+    const time = this.#timeOf(end);
+    const { oldest } = this.#frames;
     let begin = end;
     for (const length of WINDOWS) {
-      while (begin > 0 && time - (this.#frames[begin]?.time ?? 0) < length - 1e-6)
-        begin--;
-      if (time - (this.#frames[begin]?.time ?? 0) > length + 2 * SPACING) continue;
+      while (begin > oldest && time - this.#timeOf(begin) < length - 1e-6) begin--;
+      if (time - this.#timeOf(begin) > length + 2 * SPACING) continue;
       const candidate = this.#fit(begin, end);
       if (candidate === undefined) continue;
       if (this.#best !== undefined && candidate.start >= this.#best.end) {
@@ -140,28 +132,23 @@ export class TransitionDetector {
       found.push(this.#best);
       this.#best = undefined;
     }
-    return found;
   }
 
   /** The transition in a window, if there is one. */
   #fit(begin: number, end: number): Transition | undefined {
-    if (end - begin + 1 < FRAMES) return undefined;
-    const from = this.#frames[begin] as KeptFrame;
-    const to = this.#frames[end] as KeptFrame;
-    const line = new Line(from, to);
-    if (line.mismatch < APART) return undefined;
-    if (!this.#mayRise(begin, end, line)) return undefined;
-    const step = Math.ceil((end - begin) / MOST);
-    const window: KeptFrame[] = [];
-    for (let i = begin; i < end; i += step) window.push(this.#frames[i] as KeptFrame);
-    window.push(to);
-    const ramp = rampOf(window, line);
+    if (end - begin + 1 < FEWEST) return undefined;
+    this.#window.set(begin, end);
+    const apart = this.#window.mismatch();
+    if (apart < APART || !this.#window.mayRise(WORST, UNEVEN)) return undefined;
+    const ramp = this.#window.ramp();
     if (ramp === undefined || ramp.residual + ramp.bend > WORST) return undefined;
+    const from = this.#frames.at(begin);
+    const to = this.#frames.at(end);
     const type = colorOf(to) ? 'fade-out' : colorOf(from) ? 'fade-in' : 'dissolve';
     const isFade = type !== 'dissolve';
     const shortest = isFade ? this.#minimum / 2 : this.#minimum;
     if (ramp.end - ramp.start < shortest - 1e-9) return undefined;
-    const evidence = this.#evidence(begin, end, ramp, line.mismatch);
+    const evidence = this.#evidence(begin, end, ramp, apart);
     const weights = isFade ? FADE_WEIGHTS : DISSOLVE_WEIGHTS;
     const odds = evidence.reduce((sum, value, i) => sum + value * (weights[i] ?? 0), 0);
     const transition = toTransition(ramp, from, to, 1 / (1 + Math.exp(-odds)));
@@ -170,31 +157,15 @@ export class TransitionDetector {
     return transition.confidence >= least ? transition : undefined;
   }
 
-  /** Whether a few frames of a window are mixtures that rise: most windows end here. */
-  #mayRise(begin: number, end: number, line: Line): boolean {
-    let least = -Infinity;
-    let residuals = 0;
-    for (const part of [3, 1, 2, 4, 5]) {
-      const frame = this.#frames[Math.round(begin + ((end - begin) * part) / 6)];
-      const { share, residual } = line.mixtureOf(frame as KeptFrame);
-      residuals += residual;
-      if (residuals > 5 * WORST) return false;
-      if (part === 3) continue;
-      if (share < least - UNEVEN) return false;
-      least = Math.max(least, share);
-    }
-    return true;
-  }
-
   /** The signs of Note [Transitions], in the order of the weights. */
   #evidence(begin: number, end: number, ramp: Ramp, apart: number): number[] {
-    const from = this.#frames[begin] as KeptFrame;
-    const to = this.#frames[end] as KeptFrame;
+    const from = this.#frames.at(begin);
+    const to = this.#frames.at(end);
+    const { oldest, count } = this.#frames;
     let before = begin;
-    while (before > 0 && from.time - (this.#frames[before]?.time ?? 0) < ASIDE) before--;
+    while (before > oldest && from.time - this.#timeOf(before) < ASIDE) before--;
     let after = end;
-    const last = this.#frames.length - 1;
-    while (after < last && (this.#frames[after]?.time ?? 0) - to.time < ASIDE) after++;
+    while (after < count - 1 && this.#timeOf(after) - to.time < ASIDE) after++;
     const calm = Math.min(this.#stir(before, begin), this.#stir(end, after), UNKNOWN);
     const coloured = colouredness(from, to);
     return [
@@ -210,7 +181,7 @@ export class TransitionDetector {
 
   /** By how much the picture changes between two frames aside of a window; at the ends of the film there are none. */
   #stir(first: number, last: number): number {
-    const [a, b] = [this.#frames[first] as KeptFrame, this.#frames[last] as KeptFrame];
+    const [a, b] = [this.#frames.at(first), this.#frames.at(last)];
     if (b.time - a.time < ASIDE / 2) return UNKNOWN;
     return mismatchOf(a.signature, b.signature);
   }
@@ -226,15 +197,13 @@ const FADE_WEIGHTS: readonly number[] = [2.2, -12, 3.5, 0, -0.3, 0.6, 0.2];
 const WINDOWS = [0.27, 0.4, 0.6, 0.9, 1.3, 1.9, 2.7, 3.6];
 /** Seconds that are looked at before and after a window. */
 const ASIDE = 0.25;
-/** Seconds of the longest window, and of what lies before it. */
-const LONGEST = 4.1;
-/** Seconds between frames that are looked at, at least: a little less than at 30 a second. */
+/**
+ * Seconds between frames that are looked at, at least: a little less than at 30 a second. The longest window, and what is looked at
+ * before and after it, are 127 frames then: {@link RecentFrames} holds as many.
+ */
 const SPACING = 0.033;
 /** Seconds after a transition until no window that holds it is left that could fit better. */
 const SETTLED = 1;
-/** Frames in a ramp, at least, the one before and the one after included; and in a window about at most. */
-const FRAMES = 5;
-const MOST = 40;
 /** Mismatch of the pictures before and after, at least. */
 const APART = 0.15;
 /** Residual and bend of a ramp, added, at which nothing speaks for a transition any more. */
@@ -243,117 +212,6 @@ const WORST = 0.25;
 const UNEVEN = 0.3;
 /** Confidence from which on a ramp may be a dissolve. */
 const LIKELY = 0.5;
-/** Shares that count as level. */
-const LEVEL = 0.07;
-
-/** A frame in memory. */
-interface KeptFrame extends SeenFrame {
-  readonly color: number;
-  /** All that changed up to this frame. */
-  readonly chroma: number;
-  /** Of the signature: its mean, and the sum of its squares. */
-  readonly mean: number;
-  readonly squares: number;
-}
-
-/** Σ a·b */
-function product(a: Signature, b: Signature): number {
-  let sum = 0;
-  for (let i = 0; i < SIGNATURE; i++) sum += (a[i] as number) * (b[i] as number);
-  return sum;
-}
-
-/**
- * All mixtures of two pictures. As `mismatchOf` and `mixtureOf` of pictures.ts have it, but from sums of products, of which most are
- * known: this is asked for many times a frame.
- */
-class Line {
-  readonly #from: KeptFrame;
-  readonly #to: KeptFrame;
-  readonly #both: number;
-  readonly mismatch: number;
-
-  constructor(from: KeptFrame, to: KeptFrame) {
-    this.#from = from;
-    this.#to = to;
-    this.#both = product(from.signature, to.signature);
-    const shared = this.#both - SIGNATURE * from.mean * to.mean;
-    const spread =
-      from.squares + to.squares - SIGNATURE * (from.mean ** 2 + to.mean ** 2);
-    const means = (SIGNATURE * (from.mean - to.mean) ** 2) / 32;
-    this.mismatch = (spread - 2 * shared + means) / (spread + means + 16 * SIGNATURE);
-  }
-
-  mixtureOf(frame: KeptFrame): Mixture {
-    const [from, to] = [this.#from, this.#to];
-    const before = product(frame.signature, from.signature);
-    const after = product(frame.signature, to.signature);
-    const across = from.squares + to.squares - 2 * this.#both;
-    const along = after - before - this.#both + from.squares;
-    const own = frame.squares + from.squares - 2 * before;
-    const share = across === 0 ? 0 : along / across;
-    // Two levels of noise in each cell.
-    const residual = (own - share * along) / (across + 2 * SIGNATURE);
-    return { share, residual: Math.max(0, residual) };
-  }
-}
-
-interface Ramp {
-  readonly start: number;
-  readonly end: number;
-  readonly residual: number;
-  readonly bend: number;
-  /** How much chroma changed on the way. */
-  readonly chroma: number;
-}
-
-/** The rising part of the shares, the line through it, and how well both fit. */
-function rampOf(window: readonly KeptFrame[], line: Line): Ramp | undefined {
-  const mixtures = window.map((frame) => line.mixtureOf(frame));
-  let low = 0;
-  while (low + 1 < mixtures.length && (mixtures[low + 1]?.share ?? 1) <= LEVEL) low++;
-  let high = mixtures.length - 1;
-  while (high > 0 && (mixtures[high - 1]?.share ?? 0) >= 1 - LEVEL) high--;
-  if (high - low + 1 < FRAMES) return undefined;
-  const frames = window.slice(low, high + 1);
-  const times = frames.map(({ time }) => time);
-  const inside = mixtures.slice(low, high + 1);
-  // The ends are level: the line goes through what lies between.
-  const { slope, offset } = regression(times.slice(1, -1), inside.slice(1, -1));
-  if (!(slope > 0)) return undefined;
-  let bend = 0;
-  let residual = 0;
-  for (const [i, { share, residual: own }] of inside.entries()) {
-    const expected = offset + slope * (times[i] as number);
-    bend = Math.max(bend, Math.abs(share - Math.min(1, Math.max(0, expected))));
-    residual += own;
-  }
-  const first = times[0] as number;
-  const last = times.at(-1) as number;
-  return {
-    start: Math.min(last, Math.max(first, -offset / slope)),
-    end: Math.max(first, Math.min(last, (1 - offset) / slope)),
-    residual: residual / inside.length,
-    bend,
-    chroma: (frames.at(-1)?.chroma ?? 0) - (frames[0]?.chroma ?? 0),
-  };
-}
-
-function regression(times: readonly number[], values: readonly { share: number }[]) {
-  const n = times.length;
-  const meanTime = times.reduce((sum, time) => sum + time, 0) / n;
-  const mean = values.reduce((sum, { share }) => sum + share, 0) / n;
-  let across = 0;
-  let along = 0;
-  for (const [i, { share }] of values.entries()) {
-    const t = (times[i] as number) - meanTime;
-    across += t * t;
-    along += t * (share - mean);
-  }
-  const slope = along / across;
-  return { slope, offset: mean - slope * meanTime };
-}
-
 function toTransition(
   { start, end }: Ramp,
   from: SeenFrame,

@@ -321,15 +321,14 @@ export class ProcessDecoder {
     const picture = await pass.writer.write(frame);
     const format = frame.format as string;
     if (this.#readFormats.at(-1) !== format) this.#readFormats.push(format);
-    const row = new Float64Array(FRAME_ROW.length);
-    row[FRAME_ROW.pts] = timed.pts;
-    row[FRAME_ROW.duration] = timed.duration;
-    row[FRAME_ROW.flags] = timed.key ? FLAG_KEY_FRAME : 0;
-    row[FRAME_ROW.width] = frame.width;
-    row[FRAME_ROW.height] = frame.height;
-    row[FRAME_ROW.format] = this.#readFormats.length - 1;
-    row[FRAME_ROW.bytes] = needed;
-    row[FRAME_ROW.targets] = targets;
+    const row = rowOf(FRAME_ROW, {
+      ...factsOf(timed),
+      width: frame.width,
+      height: frame.height,
+      format: this.#readFormats.length - 1,
+      bytes: needed,
+      targets,
+    });
     frame.data = null;
     pass.chosen = undefined;
     return { row, picture };
@@ -361,42 +360,50 @@ export class ProcessDecoder {
     const next = await this.#loadNext(pass);
     // The first frame also answers for what was on screen as the range began.
     const from = first ? selector.startOr(timed.time) : timed.time;
-    const row = new Float64Array(MEASURE_ROW.length);
-    row[MEASURE_ROW.pts] = timed.pts;
-    row[MEASURE_ROW.duration] = timed.duration;
-    row[MEASURE_ROW.flags] = timed.key ? FLAG_KEY_FRAME : 0;
-    row[MEASURE_ROW.difference] = change.difference;
-    row[MEASURE_ROW.mismatch] = change.mismatch;
-    row[MEASURE_ROW.recall] = change.recall;
-    row[MEASURE_ROW.recallAge] = change.recallAge;
-    row[MEASURE_ROW.chroma] = change.chroma;
-    row[MEASURE_ROW.color] = change.color;
-    row[MEASURE_ROW.shiftX] = change.shiftX;
-    row[MEASURE_ROW.shiftY] = change.shiftY;
-    row[MEASURE_ROW.dark] = change.dark;
-    new Uint8Array(row.buffer).set(change.signature, MEASURE_ROW.signature * 8);
-    if (selector.answers(from, next?.timed.time ?? timed.end) > 0) {
-      row[MEASURE_ROW.flags] = (timed.key ? FLAG_KEY_FRAME : 0) | FLAG_SAMPLED;
-      sample(row, picture, pass.output);
-    }
+    const facts = factsOf(timed);
+    const sampled = selector.answers(from, next?.timed.time ?? timed.end) > 0;
+    const { signature, ...changes } = change;
+    const row = rowOf(MEASURE_ROW, {
+      ...facts,
+      ...changes,
+      ...(sampled ? sampleOf(picture, pass.output) : {}),
+      flags: facts.flags | (sampled ? FLAG_SAMPLED : 0),
+    });
+    new Uint8Array(row.buffer).set(signature, MEASURE_ROW.signature * 8);
     if (next === null) pass.done = true;
     else pass.measured = next;
     return { row };
   }
 }
 
-function sample(row: Float64Array, picture: SmallPicture, output: NativeOutput): void {
+/** A row (Note [Rows] in native.ts) of these columns; in those that are not named there is 0. */
+function rowOf<Row extends Readonly<Record<string, number>>>(
+  places: Row,
+  columns: { readonly [Name in Exclude<keyof Row, 'length'>]?: number },
+): Float64Array {
+  const row = new Float64Array(places.length as number);
+  for (const [name, value] of Object.entries(columns)) {
+    row[places[name] as number] = value as number;
+  }
+  return row;
+}
+
+/** Columns that every row has. */
+function factsOf({ pts, duration, key }: TimedFrame) {
+  return { pts, duration, flags: key ? FLAG_KEY_FRAME : 0 };
+}
+
+/** Columns of a frame that is sampled. */
+function sampleOf(picture: SmallPicture, output: NativeOutput) {
   const luma = measureLuma(uprightLuma(picture.luma, output));
-  row[MEASURE_ROW.brightness] = luma.brightness;
-  row[MEASURE_ROW.contrast] = luma.contrast;
-  row[MEASURE_ROW.sharpness] = luma.sharpness;
-  row[MEASURE_ROW.saturation] = meanSaturation(picture.u, picture.v);
-  row[MEASURE_ROW.hashHigh] = Number.parseInt(luma.hash.slice(0, 8), 16);
-  row[MEASURE_ROW.hashLow] = Number.parseInt(luma.hash.slice(8), 16);
-  row[MEASURE_ROW.left] = luma.borders.left;
-  row[MEASURE_ROW.top] = luma.borders.top;
-  row[MEASURE_ROW.right] = luma.borders.right;
-  row[MEASURE_ROW.bottom] = luma.borders.bottom;
+  const { brightness, contrast, sharpness, hash, borders } = luma;
+  return {
+    ...{ brightness, contrast, sharpness },
+    saturation: meanSaturation(picture.u, picture.v),
+    hashHigh: Number.parseInt(hash.slice(0, 8), 16),
+    hashLow: Number.parseInt(hash.slice(8), 16),
+    ...borders,
+  };
 }
 
 /** The luma the way up it is shown, which its hash depends on. */

@@ -10,6 +10,8 @@ export interface PictureFormat {
   readonly width: number;
   readonly height: number;
   readonly fullRange: boolean;
+  /** Where subsampled chroma lies: FFmpeg's name of a chroma location. */
+  readonly site: string;
 }
 
 /** Formats that say with their name that they are full range, and what they are otherwise. */
@@ -21,47 +23,112 @@ const PLAIN: Readonly<Record<string, string>> = {
   yuvj411p: 'yuv411p',
 };
 
-/** Of a decoded frame, with the name of a plain format. */
-export function formatOf(frame: BeamFrame): PictureFormat {
+/** Of a decoded frame, with the name of a plain format. Beamcoder tells the chroma location of streams only, not of frames. */
+export function formatOf(frame: BeamFrame, site: string): PictureFormat {
   const format = frame.format ?? '';
   const plain = PLAIN[format];
   const fullRange = plain !== undefined || frame.color_range === 'pc';
-  return { format: plain ?? format, width: frame.width, height: frame.height, fullRange };
+  const { width, height } = frame;
+  return { format: plain ?? format, width, height, fullRange, site };
 }
 
 /** Of 8-bit 4:2:0: see `isCommon` in native/scaler.cc. */
 const COMMON = ['yuv420p', 'nv12', 'nv21'];
 
+/** Formats that `AreaScaler` (native/area_scaler.h) makes smaller, and what it makes of them: colour goes by yuv444p. */
+const AREA_SOURCES = [
+  ...['yuv420p', 'yuv422p', 'yuv444p', 'nv12'],
+  ...['yuv420p10le', 'yuv422p10le', 'yuv444p10le', 'p010le'],
+];
+const AREA_TARGETS = ['yuv420p', 'yuv444p', 'gray'];
+
+function shrinks(from: PictureFormat, to: PictureFormat): boolean {
+  const fits = to.width <= from.width && to.height <= from.height;
+  return fits && (to.width !== from.width || to.height !== from.height);
+}
+
+/** Whether the addon averages areas with code of its own, and so minds where chroma lies: `AreaScaler::supports`. */
+export function averagesAreas(from: PictureFormat, to: PictureFormat): boolean {
+  const isIn = AREA_SOURCES.includes(from.format) && AREA_TARGETS.includes(to.format);
+  const within = from.height <= 32 * to.height && from.width <= 128 * to.width;
+  return isIn && within && shrinks(from, to);
+}
+
 /** swscale's flags, chosen as in native/scaler.cc. */
 function flagsFor(from: PictureFormat, to: PictureFormat, formats: PixelFormats): string {
-  const shrinks = to.width <= from.width && to.height <= from.height;
-  const scales = to.width !== from.width || to.height !== from.height;
-  if (shrinks && scales) return 'area+accurate_rnd';
+  if (shrinks(from, to)) return 'area+accurate_rnd';
   const deep = (formats.get(to.format).comp[0]?.depth ?? 8) > 8;
   if (COMMON.includes(from.format) || deep) return 'bicubic';
   return 'bicubic+accurate_rnd+full_chroma_int+full_chroma_inp';
 }
 
-/** One step for the filter graph. The matrix is the frame's own, and BT.601 where it has none. */
-export function scaleStep(
+/** Where chroma lies along both axes: in 256ths of the way from the first luma sample to the second, as swscale has it. */
+const SITES: Readonly<Record<string, readonly [x: number, y: number]>> = {
+  center: [128, 128],
+  topleft: [0, 0],
+  top: [128, 0],
+  bottomleft: [0, 256],
+  bottom: [128, 256],
+};
+/** Also where nothing is specified. */
+const LEFT: readonly [number, number] = [0, 128];
+
+/** Options of the scale filter that say where chroma lies, before (`in`) or after (`out`). */
+function siteOptions(
+  side: 'in' | 'out',
+  { format, site }: PictureFormat,
+  formats: PixelFormats,
+  exactly: boolean,
+): string[] {
+  const { log2_chroma_w, log2_chroma_h } = formats.get(format);
+  const [x, y] = exactly ? (SITES[site] ?? LEFT) : LEFT;
+  // 4:2:0 chroma lies between two rows, as the filter has it by itself in some formats only.
+  const options = log2_chroma_h === 1 ? [`${side}_v_chr_pos=${y}`] : [];
+  if (exactly && log2_chroma_w === 1) options.push(`${side}_h_chr_pos=${x}`);
+  return options;
+}
+
+/** Whether chroma samples at the right or at the bottom stand for fewer samples of luma than the others. */
+function isUneven(
+  { format, width, height }: PictureFormat,
+  formats: PixelFormats,
+): boolean {
+  const { log2_chroma_w, log2_chroma_h } = formats.get(format);
+  return width % (1 << log2_chroma_w) !== 0 || height % (1 << log2_chroma_h) !== 0;
+}
+
+/**
+ * The filters that scale and convert. The matrix is the frame's own, and BT.601 where it has none.
+ *
+ * Note [Odd sizes]: swscale stretches one chroma plane over the other. Where a size is odd, their last samples stand for one column of luma in the one
+ * and for two in the other, and the ratio is not that of luma. So the picture is made twice as large before, by repeating its last
+ * column and row: then all sizes are even, and the ratio is the same. What was added is cut off in the end.
+ */
+export function scaleSteps(
   from: PictureFormat,
   to: PictureFormat,
   formats: PixelFormats,
-): string {
+): string[] {
+  const exactly = averagesAreas(from, to);
+  const uneven = isUneven(from, formats) || isUneven(to, formats);
+  const doubles = exactly && to.format !== 'gray' && uneven;
+  const factor = doubles ? 2 : 1;
   const range = ({ fullRange }: PictureFormat) => (fullRange ? 'full' : 'limited');
-  // 4:2:0 chroma lies between two rows, as the filter has it by itself in some formats only.
-  const halvesRows = ({ format }: PictureFormat) =>
-    formats.get(format).log2_chroma_h === 1;
   const options = [
-    `w=${to.width}:h=${to.height}`,
+    `w=${factor * to.width}:h=${factor * to.height}`,
     `flags=${flagsFor(from, to, formats)}`,
     `in_range=${range(from)}:out_range=${range(to)}`,
-    ...(halvesRows(from) ? ['in_v_chr_pos=128'] : []),
-    ...(halvesRows(to) ? ['out_v_chr_pos=128'] : []),
-    // Where chroma goes to the grid of the output, from where it lies: beside the left luma sample.
-    ...(halvesRows(from) && to.format === 'yuv444p' ? ['in_h_chr_pos=0'] : []),
+    ...siteOptions('in', from, formats, exactly),
+    ...siteOptions('out', to, formats, exactly),
   ];
-  return `scale=${options.join(':')},format=${to.format}`;
+  const steps = [`scale=${options.join(':')}`, `format=${to.format}`];
+  if (!doubles) return steps;
+  return [
+    'tile=2x2:nb_frames=1', // as pad, which cuts odd sizes off
+    `fillborders=right=${from.width}:bottom=${from.height}:mode=smear`,
+    ...steps,
+    `crop=${to.width}:${to.height}:0:0:exact=1`,
+  ];
 }
 
 /** Runs frames through filter graphs and keeps the last one of each kind. */

@@ -167,11 +167,12 @@ export class ProcessDecoder {
   }
 
   #begin(selector: Selector, output: NativeOutput, numbers: Pass['numbers']): void {
-    const { scaleWidth, scaleHeight } = output;
+    const size = { width: output.scaleWidth, height: output.scaleHeight };
+    const { chroma_location: site } = this.#open.demuxer.stream.codecpar;
     this.#pass = {
       ...{ selector, output, numbers, nextNumber: 0, done: false },
-      writer: new PictureWriter(this.#tools, output, this.#formats),
-      shrinker: new PictureShrinker(this.#tools, scaleWidth, scaleHeight, this.#formats),
+      writer: new PictureWriter(this.#tools, output, this.#formats, site),
+      shrinker: new PictureShrinker(this.#tools, size, this.#formats, site),
       changes: new ChangeMeter(),
       onScreen: undefined,
       measured: undefined,

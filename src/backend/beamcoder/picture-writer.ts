@@ -1,6 +1,12 @@
 /** Makes output frames of decoded ones: `Scaler` of native/scaler.cc in TypeScript. */
 import type { NativeOutput } from '../../native.ts';
-import { Converter, formatOf, type PictureFormat, scaleStep } from './converter.ts';
+import {
+  averagesAreas,
+  Converter,
+  formatOf,
+  type PictureFormat,
+  scaleSteps,
+} from './converter.ts';
 import type { Tools } from './demuxer.ts';
 import { placePlane } from './orientation.ts';
 import type { BeamFrame } from './package.ts';
@@ -25,11 +31,14 @@ export class PictureWriter {
   readonly #output: NativeOutput;
   readonly #formats: PixelFormats;
   readonly #converter: Converter;
+  readonly #site: string;
   #toneMap: ToneMap | undefined;
 
-  constructor(tools: Tools, output: NativeOutput, formats: PixelFormats) {
+  /** @param site where subsampled chroma lies in the frames */
+  constructor(tools: Tools, output: NativeOutput, formats: PixelFormats, site: string) {
     this.#output = output;
     this.#formats = formats;
+    this.#site = site;
     this.#converter = new Converter(tools);
   }
 
@@ -83,7 +92,7 @@ export class PictureWriter {
   }
 
   async #convert(frame: BeamFrame, format: string, target: Uint8Array): Promise<void> {
-    const steps = this.#steps(formatOf(frame), format);
+    const steps = this.#steps(formatOf(frame, this.#site), format);
     const converted = await this.#converter.run(frame, steps, format);
     const { scaleWidth, scaleHeight } = this.#output;
     copyPlanes(converted, this.#formats.planes(format, scaleWidth, scaleHeight), target);
@@ -98,19 +107,17 @@ export class PictureWriter {
     const { scaleWidth: width, scaleHeight: height } = this.#output;
     // Grey output is full range whatever the stream's: FFmpeg's rule.
     const fullRange = format === 'gray' || (from.fullRange && (yuv || toRgb));
-    const to: PictureFormat = { format, width, height, fullRange };
+    const to: PictureFormat = { ...from, format, width, height, fullRange };
     const scales = width !== from.width || height !== from.height;
-    if (!scales || !toRgb || !yuv) return [scaleStep(from, to, formats)];
-    const shrinks = width <= from.width && height <= from.height;
-    const depth = formats.get(from.format).comp[0]?.depth ?? 8;
-    const planar =
-      format === 'rgb48le'
-        ? planarFormat16(from.format, formats)
-        : shrinks && depth <= 10
-          ? 'yuv444p' // chroma goes straight to the grid of the output: native/area_scaler.h
-          : planarFormat(from.format, formats, format === 'rgba');
-    const small: PictureFormat = { ...from, format: planar, width, height };
-    return [scaleStep(from, small, formats), scaleStep(small, to, formats)];
+    if (!scales || !toRgb || !yuv) return scaleSteps(from, to, formats);
+    // Chroma goes straight to the grid of the output where the addon brings it there: native/area_scaler.h
+    let small: PictureFormat = { ...from, format: 'yuv444p', width, height };
+    if (format === 'rgb48le') {
+      small = { ...small, format: planarFormat16(from.format, formats) };
+    } else if (!averagesAreas(from, small)) {
+      small = { ...small, format: planarFormat(from.format, formats, format === 'rgba') };
+    }
+    return [...scaleSteps(from, small, formats), ...scaleSteps(small, to, formats)];
   }
 
   #isInPlace(): boolean {
@@ -123,7 +130,7 @@ export class PictureWriter {
   #paintBlack(frame: BeamFrame, target: Uint8Array): void {
     const { pixelFormat, width, height } = this.#output;
     const yuv = pixelFormat === 'yuv420p';
-    target.fill(yuv && !formatOf(frame).fullRange ? 16 : 0);
+    target.fill(yuv && !formatOf(frame, this.#site).fullRange ? 16 : 0);
     if (yuv) target.fill(128, width * height);
     if (pixelFormat === 'rgba') {
       for (let i = 3; i < target.length; i += 4) target[i] = 255;

@@ -1,6 +1,6 @@
 /** A frame at the size at which it is measured: `native/small_picture.cc` in TypeScript. */
 import type { FramePlanes, Plane } from '../../measures.ts';
-import { Converter, formatOf, type PictureFormat, scaleStep } from './converter.ts';
+import { Converter, formatOf, type PictureFormat, scaleSteps } from './converter.ts';
 import type { Tools } from './demuxer.ts';
 import type { BeamFrame, PixelLayout } from './package.ts';
 import { type PixelFormats, subsampled } from './pixel-formats.ts';
@@ -22,29 +22,38 @@ export class PictureShrinker {
   readonly #width: number;
   readonly #height: number;
   readonly #formats: PixelFormats;
+  readonly #site: string;
   readonly #converter: Converter;
 
-  constructor(tools: Tools, width: number, height: number, formats: PixelFormats) {
+  /** @param site where subsampled chroma lies in the frames */
+  constructor(
+    tools: Tools,
+    { width, height }: { width: number; height: number },
+    formats: PixelFormats,
+    site: string,
+  ) {
     this.#width = width;
     this.#height = height;
     this.#formats = formats;
+    this.#site = site;
     this.#converter = new Converter(tools);
   }
 
   async shrink(frame: BeamFrame): Promise<SmallPicture> {
-    const from = formatOf(frame);
+    const from = formatOf(frame, this.#site);
     const grey = this.#formats.get(from.format).nb_components < 3;
     const format = grey ? 'gray' : 'yuv420p';
     const rgb = this.#formats.get(from.format).flags.RGB;
     const to: PictureFormat = {
+      ...from,
       format,
       width: this.#width,
       height: this.#height,
       fullRange: grey || (from.fullRange && !rgb),
     };
     const source = grey ? { ...from, fullRange: true } : from; // values are kept
-    const step = scaleStep(source, to, this.#formats);
-    const small = await this.#converter.run(frame, [step], format);
+    const steps = scaleSteps(source, to, this.#formats);
+    const small = await this.#converter.run(frame, steps, format);
     const { data, linesize } = small;
     const plane = (index: number, width: number, height: number): Plane => {
       const stride = linesize[index] as number;
@@ -67,7 +76,7 @@ export class PictureShrinker {
 
   /** The frame's own chroma at regular places; `undefined` where it does not lie in planes of its own. */
   #sparse(frame: BeamFrame): { u: Plane; v: Plane } | undefined {
-    const layout = this.#formats.get(formatOf(frame).format);
+    const layout = this.#formats.get(formatOf(frame, this.#site).format);
     const depth = layout.comp[0]?.depth ?? 8;
     const readable = depth === 8 || !layout.flags.BE;
     if (layout.nb_components < 3 || !isPlanar(layout) || !readable) return undefined;

@@ -19,6 +19,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { CONFIGURATION_FILE, SOURCES } from './build-ffmpeg.mjs';
+import { withLock } from './lock.mjs';
 import { main, root, run } from './run.mjs';
 
 const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
@@ -163,9 +164,7 @@ async function writeSbom(prebuilds, out) {
   await writeJson(join(out, `${manifest.name}-${manifest.version}.cdx.json`), sbom);
 }
 
-await main(async () => {
-  const { values } = parseArgs({ options: { out: { type: 'string' } } });
-  const out = resolve(values.out ?? join(root, 'packages'));
+async function packAll(out) {
   await rm(out, { recursive: true, force: true });
   await mkdir(out, { recursive: true });
   const prebuilds = await findPrebuilds();
@@ -184,4 +183,12 @@ await main(async () => {
     console.log(`${filename}: ${(size / 1e6).toFixed(1)} MB`);
   }
   await writeSbom(prebuilds, out);
+}
+
+await main(async () => {
+  const { values } = parseArgs({ options: { out: { type: 'string' } } });
+  const out = resolve(values.out ?? join(root, 'packages'));
+  // So that no addon is made anew meanwhile.
+  const lock = join(root, 'build-native', 'prebuild.lock');
+  await withLock(lock, 'packages', () => packAll(out));
 });

@@ -85,7 +85,7 @@ async function testPackages() {
   });
   process.env.RUSHES_TEST_PACKAGES = '1';
   return testNode(
-    ['install', 'prebuilt', 'packages'].map((name) => `test/${name}.test.ts`),
+    ['install', 'prebuilt', 'packages', 'arm64'].map((name) => `test/${name}.test.ts`),
   );
 }
 

@@ -2,7 +2,8 @@
 // fits and the machine has what it takes. Where it has not, the installation goes on; the
 // first use then says what is missing.
 //
-// With npm_config_build_from_source set, it builds even so, against the machine's own FFmpeg.
+// Asked to by npm_config_build_from_source, it builds even so, against the machine's own FFmpeg,
+// and fails where it cannot: another FFmpeg than the one asked for would be no answer.
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import { compileAddon, configureAddon } from './build-addon.mjs';
@@ -28,15 +29,22 @@ function isLoadable() {
   });
 }
 
+/** Whether the user insists: `true`, as node-gyp-build reads it, or names of packages, as node-pre-gyp does. */
+function mustBuild() {
+  const asked = (process.env.npm_config_build_from_source ?? '').split(',');
+  return asked.includes('true') || asked.includes('rushes');
+}
+
 await main(async () => {
-  if (!process.env.npm_config_build_from_source && isLoadable()) return;
+  if (!mustBuild() && isLoadable()) return;
   try {
     await configureAddon();
-  } catch {
+  } catch (error) {
     console.log(
-      "rushes: the native addon is not built: that needs cmake, a C++20 compiler, pkg-config and FFmpeg's\n" +
+      "rushes: the native addon is not built: that needs cmake, ninja, a C++20 compiler, pkg-config and FFmpeg's\n" +
         'development files (5.1 or newer). Once they are installed, `npm rebuild rushes` builds it.',
     );
+    if (mustBuild()) throw error;
     return;
   }
   await compileAddon();

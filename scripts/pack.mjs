@@ -82,7 +82,7 @@ FFmpeg was configured so that no part under the GPL, and none that is not free, 
 ${configuration.trim()}
 \`\`\`
 
-To use a changed FFmpeg, or another: all of rushes' own source is in the package \`rushes\`, and \`npm_config_build_from_source=true npm rebuild rushes\`
+To use a changed FFmpeg, or another: all of rushes' own source is in the package \`rushes\`, and \`npm_config_build_from_source=rushes npm rebuild rushes\`
 builds the addon against the FFmpeg of the machine, which then goes before this one. To make this very file again, changed or not, take the repository of rushes
 at the tag v${manifest.version}: \`scripts/build-ffmpeg.mjs\` builds the libraries and \`npm run prebuilds\` the addon.
 `;

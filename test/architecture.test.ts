@@ -163,4 +163,11 @@ describe('native/', () => {
   test('never prints', () => {
     expect(containing(/\b(f?printf|puts|std::(cout|cerr|clog))\b/)).toEqual([]);
   });
+
+  test('makes no external buffers, which Electron forbids', () => {
+    const addon = readFileSync(join(ROOT, 'build', 'Release', 'rushes.node'));
+    expect(addon.includes('napi_create_object')).toBe(true);
+    // napi_create_external_arraybuffer, _buffer; napi_create_external has no bytes.
+    expect(addon.includes('napi_create_external_')).toBe(false);
+  });
 });

@@ -42,4 +42,24 @@ describe('where there is neither a prebuilt addon nor a compiler', () => {
     expect(error.message).toContain(`@rushes/${process.platform}-${process.arch}`);
     expect(error.message).toContain('npm rebuild rushes');
   });
+
+  /** The install script once more, asked to build or not. */
+  function installAgain(asked: string): Promise<string> {
+    const script = 'node_modules/rushes/scripts/install.mjs';
+    return project.run('env', `npm_config_build_from_source=${asked}`, 'node', script);
+  }
+
+  test('npm_config_build_from_source fails it, and says what is missing', async () => {
+    for (const asked of ['true', 'rushes', 'another-package,rushes']) {
+      const error = await installAgain(asked).catch((error) => error);
+      expect(error, asked).toBeInstanceOf(Error);
+      expect(error.message).toContain('the native addon is not built');
+    }
+  });
+
+  test('npm_config_build_from_source for others asks for nothing', async () => {
+    for (const asked of ['', 'false', 'another-package']) {
+      expect(await installAgain(asked), asked).toContain('the native addon is not built');
+    }
+  });
 });

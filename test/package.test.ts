@@ -56,7 +56,7 @@ beforeAll(async () => {
   await writeProject({ 'package.json': '{ "private": true }' });
   const quietly = ['--prefer-offline', '--no-audit', '--no-fund'];
   await run('npm', 'install', join(project, 'tarball', filename), ...quietly);
-}, 300_000);
+}, 900_000); // it compiles
 
 afterAll(() => rm(project, { recursive: true, force: true }));
 

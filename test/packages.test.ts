@@ -5,6 +5,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect } from 'vitest';
+import { SOURCES } from '../scripts/build-ffmpeg.mjs';
 import { clip } from './helpers/clips.ts';
 import { HAS_PREBUILT, packagesTest as test } from './helpers/prebuilt.ts';
 import { emptyProject, type Project } from './helpers/project.ts';
@@ -117,6 +118,22 @@ test('Yarn 4 installs it, with node_modules', async () => {
   );
   await project.write({ 'yarn.lock': '' });
   await project.run('node', yarn, 'add', 'rushes', '--mode=skip-build');
+  await expectItDecodes(project);
+});
+
+test('npm_config_build_from_source builds against the FFmpeg of the machine, and that goes before the prebuilt one', async () => {
+  const project = await projectOf('rushes');
+  await project.write({
+    'which.mjs': `import { diagnose } from 'rushes';
+      const { addon, ffmpeg } = await diagnose();
+      console.log(addon.origin, ffmpeg.version);`,
+  });
+  expect(await project.run('node', 'which.mjs')).toBe(
+    `prebuilt ${SOURCES.ffmpeg?.version}`,
+  );
+  const asked = [`PATH=${process.env.PATH}`, 'npm_config_build_from_source=rushes'];
+  await project.run('env', ...asked, 'npm', 'rebuild', 'rushes');
+  expect(await project.run('node', 'which.mjs')).toMatch(/^built /);
   await expectItDecodes(project);
 });
 

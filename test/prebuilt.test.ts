@@ -72,12 +72,6 @@ test('the prebuilt addon asks for nothing but what the C library and Node have',
   expect(names.filter((name) => !known.test(String(name)))).toEqual([]);
 });
 
-test('the addon makes no external buffers, which Electron forbids', async () => {
-  const used = await run('nm', '-D', '--undefined-only', addon);
-  expect(used).toContain('napi_create_');
-  expect(used).not.toContain('napi_create_external');
-});
-
 test('the prebuilt addon does not tell where it was built', () => {
   const bytes = readFileSync(addon);
   for (const place of [root, homedir(), 'rushes-build']) {
@@ -211,4 +205,20 @@ test('its install script finds the prebuilt addon and builds nothing', async () 
   expect(readdirSync(join(project.folder, 'node_modules', 'rushes'))).not.toContain(
     'build',
   );
+});
+
+test('where the C library is musl, npm takes none for glibc, and the first use says which package is missing', async () => {
+  const env = { npm_config_registry: registry.url, LIBC: 'musl' };
+  const alpine = await emptyProject(folder, { env });
+  await alpine.run('npm', 'install', 'rushes', '--ignore-scripts', '--libc=musl');
+  expect(readdirSync(join(alpine.folder, 'node_modules'))).not.toContain('@rushes');
+  await alpine.write({
+    'app.mjs': `import { probe } from 'rushes';
+      const { code, message } = await probe('app.mjs').catch((error) => error);
+      console.log(code, message);`,
+  });
+  const printed = await alpine.run('node', 'app.mjs');
+  expect(printed).toMatch(/^ERR_ADDON /);
+  expect(printed).toContain(`@rushes/${target}-musl`);
+  expect(printed).toContain('libc=musl');
 });

@@ -28,6 +28,11 @@ extern "C" {
 #define RUSHES_HAS_PARAMETERS_FRAMERATE \
   (LIBAVCODEC_VERSION_INT >= AV_VERSION_INT(60, 11, 100))
 
+/// Filters agree on matrix and range beforehand, and warn of frames that have
+/// others than their source was made with: 7.0.
+#define RUSHES_FILTERS_NEGOTIATE_COLOR \
+  (LIBAVUTIL_VERSION_INT >= AV_VERSION_INT(59, 8, 100))
+
 namespace rushes::compat {
 
 /// Frames per second; 0/0 or 0/1 if unknown.

@@ -94,9 +94,11 @@ void Decoder::begin(const Output& output) {
   selector_.reset();
   numbers_.clear();
   reader_.skipWhere({});
-  PictureSize onDevice;
+  ScaledOutput onDevice;
   if (output.scalesOnDevice) {
-    onDevice = {output.scaleWidth, output.scaleHeight};
+    onDevice.size = {output.scaleWidth, output.scaleHeight};
+    onDevice.hasFullChroma = output.format != OutputFormat::kYuv420p &&
+                             output.format != OutputFormat::kGray8;
   }
   reader_.scaleOnDevice(onDevice);
   scaler_.emplace(output);

@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "compat.h"
+
 #if RUSHES_AVFILTER
 extern "C" {
 #include <libavfilter/avfilter.h>
@@ -127,11 +129,14 @@ class FilterLibrary {
 };
 
 /// What a graph is made for. Its frames are kept by the graph, so that their
-/// address is nobody else's meanwhile.
+/// address is nobody else's meanwhile. Decoders make new ones for each change
+/// of size, so that a graph of which the size has changed is of no more use.
 struct GraphInput {
   const void* frames = nullptr;
   PictureSize size;
   PictureSize target;
+  AVColorSpace matrix = AVCOL_SPC_UNSPECIFIED;
+  AVColorRange range = AVCOL_RANGE_UNSPECIFIED;
   bool operator==(const GraphInput&) const = default;
 };
 
@@ -211,6 +216,10 @@ void DeviceScaler::Graph::addSource(const AVFrame& surface) {
   // Times are put back afterwards.
   parameters->time_base = {1, 1};
   parameters->hw_frames_ctx = surface.hw_frames_ctx;
+#if RUSHES_FILTERS_NEGOTIATE_COLOR
+  parameters->color_space = surface.colorspace;
+  parameters->color_range = surface.color_range;
+#endif
   check(
       library.av_buffersrc_parameters_set(source, parameters.get()),
       "av_buffersrc_parameters_set");
@@ -242,7 +251,11 @@ DeviceScaler::~DeviceScaler() = default;
 
 void DeviceScaler::scale(Frame& surface, PictureSize size) {
   const GraphInput wanted{
-      surface->hw_frames_ctx->data, {surface->width, surface->height}, size};
+      surface->hw_frames_ctx->data,
+      {surface->width, surface->height},
+      size,
+      surface->colorspace,
+      surface->color_range};
   if (graph_->input != wanted) graph_->build(*surface, wanted);
   const FilterLibrary& library = graph_->library;
   check(

@@ -59,9 +59,9 @@ void FrameReader::useDevice(std::shared_ptr<HardwareDevice> device) {
   told_ = {};
 }
 
-void FrameReader::scaleOnDevice(PictureSize size) {
-  if (!device_ || device_->target() == size) return;
-  device_->scaleTo(size);
+void FrameReader::scaleOnDevice(const ScaledOutput& output) {
+  if (!device_ || device_->output() == output) return;
+  device_->scaleFor(output);
   // What was decoded ahead has another size.
   if (landed_) rewind();
 }

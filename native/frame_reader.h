@@ -56,7 +56,7 @@ class FrameReader {
   /// Decodes on `device` from the next pass on, for as long as it works.
   void useDevice(std::shared_ptr<HardwareDevice> device);
   /// Between passes: from now on the device makes frames so small.
-  void scaleOnDevice(PictureSize size);
+  void scaleOnDevice(const ScaledOutput& output);
   /// The path, if it has changed since it was last asked for.
   std::optional<DecodePath> takeNewPath();
 

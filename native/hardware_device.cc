@@ -168,6 +168,8 @@ void HardwareDevice::attach(AVCodecContext& context) {
   // of its surfaces.
   context.thread_count = 1;
   // The one that is on its way to memory, and one that a filter still reads.
+  // Filters that keep more (scale_vulkan: four for each queue, since FFmpeg
+  // 6.1) are of devices whose surfaces are not numbered.
   context.extra_hw_frames = 2;
   calls_->prepare(context);
 }
@@ -193,29 +195,44 @@ int HardwareDevice::receive(AVCodecContext& context, Frame& frame) {
   return result;
 }
 
-bool HardwareDevice::isToBeScaled() const noexcept {
-  const bool fits =
-      target_.width <= surface_->width && target_.height <= surface_->height;
-  const bool same =
-      target_.width == surface_->width && target_.height == surface_->height;
+/// The size to which the surface, whose samples lie in memory as in `layout`,
+/// is made smaller; its own where it is not.
+///
+/// Note [Chroma on devices]: filters keep the layout of a surface, and with
+/// 4:2:0 its chroma would have half the samples of the output's, while software
+/// makes one for each pixel of RGB output of the many that there are. So
+/// the device makes pictures twice as large along such an axis, and what is
+/// left is done in memory.
+PictureSize HardwareDevice::sizeOnDevice(AVPixelFormat layout) const {
+  const PictureSize whole{surface_->width, surface_->height};
   // Filters do not see what is cropped at the left and at the top.
-  const bool whole = surface_->crop_left == 0 && surface_->crop_top == 0;
-  return target_ != PictureSize{} && fits && !same && whole &&
-         !state_.scaleFailure;
+  const bool isCropped = surface_->crop_left > 0 || surface_->crop_top > 0;
+  PictureSize size = output_.size;
+  if (size == PictureSize{} || isCropped || state_.scaleFailure) return whole;
+  if (output_.hasFullChroma) {
+    const AVPixFmtDescriptor& chroma = *av_pix_fmt_desc_get(layout);
+    size.width <<= chroma.log2_chroma_w;
+    size.height <<= chroma.log2_chroma_h;
+  }
+  const bool fits = size.width <= whole.width && size.height <= whole.height;
+  return fits ? size : whole;
 }
 
 /// Makes the surface smaller if that is wanted, and possible.
 void HardwareDevice::shrink() {
-  if (!isToBeScaled()) return state_.scaleFilter.reset();
   const auto& frames = *reinterpret_cast<const AVHWFramesContext*>(
       surface_->hw_frames_ctx->data);
+  const PictureSize size = sizeOnDevice(frames.sw_format);
+  if (size == PictureSize{surface_->width, surface_->height}) {
+    return state_.scaleFilter.reset();
+  }
   std::string name = "scale";
   try {
     if (!scaler_) {
       scaler_ = std::make_unique<DeviceScaler>(frames.device_ctx->type);
     }
     name = scaler_->filter();
-    calls_->scale(*scaler_, surface_, target_);
+    calls_->scale(*scaler_, surface_, size);
     state_.scaleFilter = name;
   } catch (const Error& error) {
     scaler_.reset();

@@ -57,6 +57,16 @@ struct DeviceState {
   bool operator==(const DeviceState&) const = default;
 };
 
+/// What frames are made smaller for, on the device and, by what is left to do,
+/// in memory.
+struct ScaledOutput {
+  /// 0 × 0: they are not.
+  PictureSize size;
+  /// Each of its pixels has a colour of its own: RGB.
+  bool hasFullChroma = false;
+  bool operator==(const ScaledOutput&) const = default;
+};
+
 /// A device on which codecs decode, until it fails: then codecs decode in
 /// software, and it says why. Frames on it are brought to memory at once, so
 /// that no surface is held longer than that takes. Where there is a filter for
@@ -77,10 +87,9 @@ class HardwareDevice {
     return state_.failure;
   }
   const DeviceState& state() const noexcept { return state_; }
-  /// From now on frames are made so small, if they are larger; 0 × 0: they are
-  /// not.
-  void scaleTo(PictureSize size) { target_ = size; }
-  PictureSize target() const noexcept { return target_; }
+  /// From now on frames are made smaller for such output.
+  void scaleFor(const ScaledOutput& output) { output_ = output; }
+  const ScaledOutput& output() const noexcept { return output_; }
   /// It is not used any more. The device is freed with the last that needs it.
   void fail(const std::string& reason);
 
@@ -96,7 +105,7 @@ class HardwareDevice {
 
  private:
   void open(AVCodecID codec);
-  bool isToBeScaled() const noexcept;
+  PictureSize sizeOnDevice(AVPixelFormat layout) const;
   void shrink();
   void download(const AVCodecContext& context, Frame& frame);
   static AVPixelFormat chooseFormat(
@@ -107,7 +116,7 @@ class HardwareDevice {
   BufferPtr context_;
   DeviceDecoder decoder_;
   DeviceState state_;
-  PictureSize target_;
+  ScaledOutput output_;
   std::unique_ptr<DeviceScaler> scaler_;
   Frame surface_;
 };

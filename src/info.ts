@@ -109,7 +109,7 @@ export interface DecodePath {
   readonly fallbackReason: string | null;
   /**
    * FFmpeg's filter that makes frames smaller on the device, so that only small ones are brought to memory; `null` where they are made smaller in memory, as
-   * for every analysis. Known from the first frame on.
+   * for every analysis, and with `hardware: 'auto'`. Known from the first frame on.
    */
   readonly scaleFilter: string | null;
   /** Why frames are not made smaller on the device that decodes them, or not any more; `null` where that is not tried, or works. */

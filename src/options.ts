@@ -60,10 +60,15 @@ export interface OpenOptions {
   /**
    * Where to decode: `'none'` in software; a device type of FFmpeg's (`'videotoolbox'`, `'cuda'`, `'vaapi'` …) on such a device;
    * `'auto'`, the default, on a device only where `benchmarkDecodePaths` has found it faster on this machine, for this codec, pixel format and
-   * about this size. Pixels are the same, but where a device decodes wrongly. Whatever fails on a device, at the beginning or in mid-stream, decoding
-   * goes on in software without losing or repeating a frame; `video.decodePath` says so. For that, up to 64 MiB of packets are kept.
+   * about this size. Whatever fails on a device, at the beginning or in mid-stream, decoding goes on in software without losing or repeating a
+   * frame; `video.decodePath` says so. For that, up to 64 MiB of packets are kept.
+   *
+   * With `'auto'` pixels are those of software, whatever decodes. A device that was asked for by name also makes frames smaller where FFmpeg has a filter for
+   * that (`video.decodePath.scaleFilter`): quicker, and close to software's. Analyses are the same in any case.
    */
   hardware?: HardwareChoice | undefined;
+  /** @internal Whether the device makes frames smaller, too. Default: if it was asked for by name. */
+  scalesOnDevice?: boolean | undefined;
   /**
    * What a damaged packet does: `'throw'`, the default, ends the iteration with a `MediaError` after the frames before it;
    * `'skip'` goes on behind it and adds to `video.errors`.
@@ -156,6 +161,7 @@ export interface ResolvedOpenOptions extends GeometryOptions {
   threads: number;
   backend: BackendChoice;
   hardware: HardwareChoice;
+  scalesOnDevice: boolean;
   onDecodeError: 'throw' | 'skip';
   signal: AbortSignal | undefined;
   cache: FrameIndexCache | undefined;
@@ -302,6 +308,7 @@ export function resolveOpenOptions(options: OpenOptions): ResolvedOpenOptions {
   if (pixelFormat === 'native' && (width !== undefined || height !== undefined)) {
     throw new TypeError("pixelFormat 'native' is never scaled: leave width and height");
   }
+  const hardware = checkHardware(options.hardware);
   return {
     width,
     height,
@@ -316,7 +323,8 @@ export function resolveOpenOptions(options: OpenOptions): ResolvedOpenOptions {
     streamIndex: checkInteger('streamIndex', options.streamIndex, 0, 2 ** 31 - 1) ?? -1,
     threads: checkInteger('threads', options.threads, 0, 64) || availableParallelism(),
     backend: checkBackend(options.backend),
-    hardware: checkHardware(options.hardware),
+    hardware,
+    scalesOnDevice: options.scalesOnDevice ?? hardware !== 'auto',
     onDecodeError:
       checkChoice('onDecodeError', options.onDecodeError, ['throw', 'skip']) ?? 'throw',
     signal: checkSignal(options.signal),

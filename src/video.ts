@@ -131,12 +131,12 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
     this.#info = completeInfo(source, opened);
     this.#opened = opened.path;
     this.#backend = backend;
-    const { pixelFormat, toneMap } = options;
+    const { pixelFormat, toneMap, scalesOnDevice } = options;
     const native = pixelFormat === 'native';
     this.pixelFormat = pixelFormat;
     this.#output = {
       ...resolveGeometry(this.info, options),
-      ...{ pixelFormat, toneMap, scalesOnDevice: !native },
+      ...{ pixelFormat, toneMap, scalesOnDevice: scalesOnDevice && !native },
     };
     const { width, height } = native ? this.info : this.#output;
     this.frameSize = { width, height };

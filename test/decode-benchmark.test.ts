@@ -4,7 +4,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Brought, compare } from '../src/benchmark/comparison.ts';
-import type { Candidate } from '../src/benchmark/decode-paths.ts';
+import { candidates } from '../src/benchmark/decode-paths.ts';
 import type { BenchmarkRun } from '../src/benchmark/job.ts';
 import { SpreadSample } from '../src/benchmark/spread-sample.ts';
 import { verdictOf } from '../src/benchmark/summary.ts';
@@ -183,14 +183,14 @@ test('a spread sample has items of the whole row, at the same places each time',
 });
 
 test('software with more threads has to bring the same bytes, others what looks the same', () => {
-  const brought = (digest: string, value: number): Brought => ({
-    answer: {
-      run: { frames: 1, digest, hardware: 'cuda', scaleFilter: null } as BenchmarkRun,
-    },
+  const run = { frames: 1, hardware: 'cuda', fallbackReason: null } as BenchmarkRun;
+  const brought = (digest: string, value: number, more: object = {}): Brought => ({
+    answer: { run: { ...run, digest, scaleFilter: null, ...more } },
     sample: [new Uint8Array(300).fill(value)],
   });
   const check = (kind: DecodePathResult['kind'], ...come: Parameters<typeof brought>) => {
-    const candidate = { kind, name: 'cuda' } as Candidate;
+    const all = candidates(['cuda'], true);
+    const candidate = all.find((each) => each.kind === kind) as (typeof all)[0];
     return compare(candidate, brought(...come), brought('a', 100));
   };
   const equal = { unusable: null, identical: true, psnr: null };
@@ -206,6 +206,30 @@ test('software with more threads has to bring the same bytes, others what looks 
   });
   expect(check('hardware', 'b', 104).unusable).toMatch(/: 36\.1 dB$/);
   expect(check('ffmpeg', 'b', 104).unusable).toBeNull();
+  expect(check('hardware', 'a', 100, { hardware: null }).unusable).toBe(
+    'it decodes in software',
+  );
+  // What a device makes smaller need not look quite the same, but the device has to do it.
+  expect(check('hardware-scaled', 'b', 104, { scaleFilter: 'scale_cuda' })).toMatchObject(
+    {
+      unusable: null,
+    },
+  );
+  const scaleFallbackReason = 'scale_cuda: no such filter';
+  expect(check('hardware-scaled', 'a', 100, { scaleFallbackReason }).unusable).toBe(
+    scaleFallbackReason,
+  );
+});
+
+test('devices also make frames smaller where there is anything to make smaller', () => {
+  const names = (scales: boolean) =>
+    candidates(['cuda', 'vaapi'], scales).flatMap(({ name, kind }) =>
+      kind.startsWith('hardware') ? [name] : [],
+    );
+  expect(names(false)).toEqual(['cuda', 'vaapi']);
+  expect(names(true)).toEqual([
+    ...['cuda', 'cuda, scaled there', 'vaapi', 'vaapi, scaled there'],
+  ]);
 });
 
 test('the verdict is the device that beats software at its best, and no other program', () => {
@@ -216,7 +240,8 @@ test('the verdict is the device that beats software at its best, and no other pr
   const slow = path('hardware', 'vaapi', 110);
   const fast = path('hardware', 'cuda', 400);
   const broken = path('hardware', 'vulkan', null);
-  expect(verdictOf([...software, program, slow, broken])).toEqual({
+  const scaled = path('hardware-scaled', 'vaapi, scaled there', 800);
+  expect(verdictOf([...software, program, slow, scaled, broken])).toEqual({
     hardware: null,
     framesPerSecond: { software: 130, vaapi: 110 },
   });

@@ -42,7 +42,8 @@ export async function benchmarkDecodePaths(
   const runner = new PathRunner(job, signal, options.onProgress);
   const devices = await runner.tryDevices();
   const working = devices.filter(([, why]) => why === null).map(([type]) => type);
-  const measured = await runner.measure(candidates(working), wanted.rounds);
+  const scales = job.width * job.height < info.width * info.height;
+  const measured = await runner.measure(candidates(working, scales), wanted.rounds);
   const paths = [...measured, ...devices.flatMap(unusableDevice)];
   const { codec, profile, pixelFormat, width, height, streamIndex } = info;
   const measuredAt = new Date().toISOString();

@@ -14,8 +14,21 @@ export interface Candidate {
   readonly choice: PathChoice;
 }
 
-/** Every path that might work. @param devices that have decoded a frame */
-export function candidates(devices: readonly HardwareDeviceType[]): Candidate[] {
+const SOFTWARE: Extract<PathChoice, { kind: 'library' }> = {
+  ...{ kind: 'library', threads: 0, hardware: 'none' },
+  ...{ scalesOnDevice: false, backend: 'native' },
+};
+
+/**
+ * Every path that might work.
+ *
+ * @param devices that have decoded a frame
+ * @param scales whether frames are made smaller, which devices can do as well
+ */
+export function candidates(
+  devices: readonly HardwareDeviceType[],
+  scales: boolean,
+): Candidate[] {
   const all: Candidate[] = [];
   const cores = availableParallelism();
   const counts = [1, 2, 4, 8, 16, 32, 64].filter((threads) => threads < cores);
@@ -24,20 +37,22 @@ export function candidates(devices: readonly HardwareDeviceType[]): Candidate[] 
       name: `software, ${threads} thread${threads === 1 ? '' : 's'}`,
       kind: 'software',
       threads,
-      choice: { kind: 'library', threads, hardware: 'none', backend: 'native' },
+      choice: { ...SOFTWARE, threads },
     });
   }
   for (const hardware of devices) {
-    const choice = { kind: 'library', threads: 0, hardware, backend: 'native' } as const;
+    const choice = { ...SOFTWARE, hardware };
     all.push({ name: hardware, kind: 'hardware', threads: null, choice });
+    if (!scales) continue;
+    all.push({
+      name: `${hardware}, scaled there`,
+      kind: 'hardware-scaled',
+      threads: null,
+      choice: { ...choice, scalesOnDevice: true },
+    });
   }
   if ('file' in findBeamcoder()) {
-    const choice = {
-      kind: 'library',
-      threads: 0,
-      hardware: 'none',
-      backend: 'beamcoder',
-    } as const;
+    const choice: PathChoice = { ...SOFTWARE, backend: 'beamcoder' };
     all.push({ name: 'beamcoder', kind: 'beamcoder', threads: null, choice });
   }
   if (spawnSync('ffmpeg', ['-version'], { stdio: 'ignore' }).status === 0) {

@@ -9,6 +9,8 @@ export type PathChoice =
       kind: 'library';
       threads: number;
       hardware: HardwareChoice;
+      /** Whether frames are made smaller on that, too. */
+      scalesOnDevice: boolean;
       backend: BackendChoice;
     }
   | { kind: 'ffmpeg' };
@@ -47,6 +49,8 @@ export interface BenchmarkRun {
   readonly fallbackReason: string | null;
   /** FFmpeg's filter that made frames smaller on the device, if one did. */
   readonly scaleFilter: string | null;
+  /** Why none did. */
+  readonly scaleFallbackReason: string | null;
   /** SHA-256 of all frames, one after the other; `null` while measuring. */
   readonly digest: string | null;
 }

@@ -27,7 +27,7 @@ const FRAMES_BETWEEN_LOOKS = 16;
 interface Opened {
   readonly path: Pick<
     BenchmarkRun,
-    'hardware' | 'backend' | 'fallbackReason' | 'scaleFilter'
+    'hardware' | 'backend' | 'fallbackReason' | 'scaleFilter' | 'scaleFallbackReason'
   >;
   frames(): AsyncIterable<Uint8Array>;
   /** Ends the processes that it began. */
@@ -36,18 +36,21 @@ interface Opened {
 
 async function openLibrary(job: BenchmarkJob): Promise<Opened> {
   if (job.choice.kind !== 'library') throw new TypeError('no path of the library');
-  const { threads, hardware, backend } = job.choice;
+  const { threads, hardware, scalesOnDevice, backend } = job.choice;
   const { streamIndex, width, height, pixelFormat } = job;
-  const options = { streamIndex, width, height, pixelFormat, threads, hardware, backend };
-  const video = await openVideo(job.source, { ...options, fit: 'fill' });
+  const video = await openVideo(job.source, {
+    ...{ streamIndex, width, height, pixelFormat, fit: 'fill' },
+    ...{ threads, hardware, scalesOnDevice, backend },
+  });
   async function* frames(opened: Video): AsyncGenerator<Uint8Array> {
     const end = job.end ?? undefined;
     for await (const { data } of opened.frames({ end })) yield data;
   }
   return {
     get path() {
-      const { hardware, backend, fallbackReason, scaleFilter } = video.decodePath;
-      return { hardware, backend, fallbackReason, scaleFilter };
+      const { hardware, backend, fallbackReason } = video.decodePath;
+      const { scaleFilter, scaleFallbackReason } = video.decodePath;
+      return { hardware, backend, fallbackReason, scaleFilter, scaleFallbackReason };
     },
     frames: () => frames(video),
     close: () => video.close(),
@@ -103,7 +106,10 @@ async function openFfmpeg(job: BenchmarkJob, frameBytes: number): Promise<Opened
       throw new Error(words.trim().split('\n').at(-1) ?? `exit code ${code}`);
   }
   return {
-    path: { hardware: null, backend: 'ffmpeg', fallbackReason: null, scaleFilter: null },
+    path: {
+      ...{ hardware: null, backend: 'ffmpeg', fallbackReason: null },
+      ...{ scaleFilter: null, scaleFallbackReason: null },
+    },
     frames,
     close: async () => {
       child.kill('SIGKILL');

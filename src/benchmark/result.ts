@@ -37,9 +37,10 @@ export interface BenchmarkProgress {
 
 /** What a path came to: medians over all runs; `null` where it could not be run or told. */
 export interface DecodePathResult {
-  /** `software, 2 threads`, `cuda`, `beamcoder`, `ffmpeg over a pipe` … */
+  /** `software, 2 threads`, `cuda`, `cuda, scaled there`, `beamcoder`, `ffmpeg over a pipe` … */
   readonly name: string;
-  readonly kind: 'software' | 'hardware' | 'beamcoder' | 'ffmpeg';
+  /** `hardware` is what `hardware: 'auto'` may choose; `hardware-scaled` what the device's name gives: it makes frames smaller, too. */
+  readonly kind: 'software' | 'hardware' | 'hardware-scaled' | 'beamcoder' | 'ffmpeg';
   /** Decoder threads that were asked for; `null` for all but software. */
   readonly threads: number | null;
   /** Why it does not count: it does not work here, or its frames are not those of software. */

@@ -54,7 +54,7 @@ export function rankByRate(paths: readonly DecodePathResult[]): DecodePathResult
 
 /**
  * The device that beats software with whatever number of threads, and frames a second of each device and of software at its best. Other
- * programs do not count.
+ * programs do not count, nor does what a device brings that makes frames smaller itself: `hardware: 'auto'` has it done in memory.
  *
  * @internal
  */

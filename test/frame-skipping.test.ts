@@ -6,15 +6,20 @@ import { BROKEN_NAMES, MEDIA_NAMES } from './helpers/media-names.ts';
 import { readReference } from './helpers/reference.ts';
 import { select } from './helpers/selection.ts';
 
-/** How many pixels one test may have decoded on the way to its frames. */
-const PIXELS = 60e6;
+/** How many pixels one test may have decoded on the way to its frames: 87 frames of 640 × 360, in which each of the gaps below occurs. */
+const PIXELS = 20e6;
+/** However large they are: four groups of pictures as encoders reorder them. */
+const LEAST = 16;
+
+/** H.264 in MP4 of 3840 × 2160: what is skipped there does not depend on the size, and once is enough. */
+const LARGE = ['TestPatternHDR.mp4', 'portrait_4k60.mp4'];
 
 /**
  * Frames that lie apart in a stretch of a film, so that most of those between are decoded for nothing, or skipped.
  * The gaps change: every kind of frame, also one that nothing refers to, is among those wanted.
  */
 function* sparse(length: number, pixels: number): Generator<number> {
-  const span = Math.min(length, Math.max(24, Math.floor(PIXELS / pixels)));
+  const span = Math.min(length, Math.max(LEAST, Math.floor(PIXELS / pixels)));
   const begin = Math.floor((length - span) / 2);
   for (let at = 2, gap = 3; at < span; at += gap, gap = (gap % 11) + 3) yield begin + at;
 }
@@ -47,7 +52,7 @@ describe('frames that lie apart equal those of sequential decoding, bit for bit'
 });
 
 describe('frames at intervals are those of sequential decoding that are on screen then, bit for bit', () => {
-  for (const name of MEDIA_NAMES) {
+  for (const name of MEDIA_NAMES.filter((each) => !LARGE.includes(each))) {
     mediaTest(
       name,
       async () => {

@@ -462,7 +462,6 @@ HWY_INLINE Levels greyAt(const int16_t* y, const ColorMatrix& matrix) {
 
 void ToBytes(
     const int16_t* y, const ColorMatrix& matrix, int width, uint8_t* out) {
-  const SignedWords d;
   const Bytes8 d8;
   const size_t lanes = hn::Lanes(d8);
   const size_t count = width;

@@ -31,7 +31,7 @@ enum class FileKind { kRegular, kPipe };
 FileKind inspectFile(const std::string& path) {
   namespace fs = std::filesystem;
   std::error_code error;
-  const fs::path file = fs::u8path(path);
+  const fs::path file = std::u8string(path.begin(), path.end());
   const fs::file_status status = fs::status(file, error);
   if (status.type() == fs::file_type::not_found) {
     check(AVERROR(ENOENT), "open");

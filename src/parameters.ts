@@ -32,6 +32,8 @@ export interface ParameterRequest {
   /** `'scale'`: pixels of the result. Default 640 × 360. */
   width?: number | undefined;
   height?: number | undefined;
+  /** `'scale'`: bits of a sample of the video. On a device the result has as many; software gives what the encoder takes. Default 8. */
+  bitDepth?: 8 | 10 | undefined;
   /**
    * `'auto'`, the default: to encode, a hardware encoder that works here; to decode and scale, a device that `benchmarkDecodePaths` has
    * found faster here. `'none'`: software. A device type: that one, whether it is here or not.
@@ -92,7 +94,7 @@ function quantizer(quality: number, codec: ParameterCodec): string {
 
 /** By family; those without constant quality are not recommended. */
 const HARDWARE_OPTIONS: Partial<Record<EncoderFamily, EncodeOptions>> = {
-  // 1 to 100, rising; it may encode in software where the device is busy or cannot.
+  // 1 to 100, rising, on Apple silicon only (videotoolboxenc.c refuses it on Intel); it may encode in software where the device is busy or cannot.
   videotoolbox: (q, codec) => [
     ...['-q:v', String(Math.max(1, q)), '-realtime', '0', '-allow_sw', '1'],
     ...(codec === 'hevc' ? APPLE_TAG : []),
@@ -115,6 +117,18 @@ const HARDWARE_OPTIONS: Partial<Record<EncoderFamily, EncodeOptions>> = {
   mf: (q) => ['-hw_encoding', '1', '-rate_control', 'quality', '-quality', String(q)],
   d3d12va: (q, codec) => ['-rc_mode', 'CQP', '-qp', quantizer(q, codec)],
   vulkan: (q, codec) => ['-rc_mode', 'cqp', '-qp', quantizer(q, codec)],
+};
+
+/** What FFmpeg's encoders of a family make, in some version of it (libavcodec/allcodecs.c of 8). */
+const ENCODES: Readonly<Record<string, readonly ParameterCodec[]>> = {
+  videotoolbox: ['h264', 'hevc'],
+  nvenc: ['h264', 'hevc', 'av1'],
+  qsv: ['h264', 'hevc', 'vp9', 'av1'],
+  vaapi: ['h264', 'hevc', 'vp9', 'av1'],
+  amf: ['h264', 'hevc', 'av1'],
+  mf: ['h264', 'hevc'],
+  d3d12va: ['h264', 'hevc', 'av1'],
+  vulkan: ['h264', 'hevc', 'av1'],
 };
 
 /** Device types that decode in the ffmpeg tool, with the format of frames that stay on them and the filter that scales them there. */
@@ -160,9 +174,10 @@ export async function recommendedParameters(
   const codecs = Object.keys(SOFTWARE_ENCODERS) as ParameterCodec[];
   const codec = checkChoice('codec', request.codec, codecs) ?? 'h264';
   const quality = checkInteger('quality', request.quality, 0, 100) ?? 60;
-  const size = {
+  const picture = {
     width: checkInteger('width', request.width, 16, 16384) ?? 640,
     height: checkInteger('height', request.height, 16, 16384) ?? 360,
+    bitDepth: checkInteger('bitDepth', request.bitDepth, 8, 10) ?? 8,
   };
   const hardware = checkHardware(request.hardware);
   if (task === 'encode') {
@@ -170,21 +185,21 @@ export async function recommendedParameters(
     return encodeParameters(report, codec, quality, hardware);
   }
   if (hardware !== 'auto' && hardware !== 'none') {
-    return decodeParameters(task, hardware, size, `${hardware} was asked for`);
+    return decodeParameters(task, hardware, picture, `${hardware} was asked for`);
   }
   if (hardware === 'none') {
-    return decodeParameters(task, null, size, 'software was asked for');
+    return decodeParameters(task, null, picture, 'software was asked for');
   }
   const verdict = (await storedVerdicts()).find((each) => each.codec === codec);
   const measured = `measured with ${verdict?.width}x${verdict?.height} ${codec}`;
   const reason = verdict === undefined ? 'nothing faster has been measured' : measured;
-  return decodeParameters(task, verdict?.hardware ?? null, size, reason);
+  return decodeParameters(task, verdict?.hardware ?? null, picture, reason);
 }
 
 function decodeParameters(
   task: 'decode' | 'scale',
   hardware: string | null,
-  { width, height }: { width: number; height: number },
+  { width, height, bitDepth }: { width: number; height: number; bitDepth: number },
   reason: string,
 ): RecommendedParameters {
   const device = hardware === null ? undefined : DECODE_DEVICES[hardware];
@@ -198,7 +213,9 @@ function decodeParameters(
   if (task === 'decode' || device.scaler === null) {
     return { input, output: inMemory, hardware, encoder: null, reason };
   }
-  const graph = `${device.scaler}=w=${width}:h=${height},hwdownload,format=nv12`;
+  // Surfaces come to memory in their own layout and no other.
+  const layout = bitDepth > 8 ? 'p010le' : 'nv12';
+  const graph = `${device.scaler}=w=${width}:h=${height},hwdownload,format=${layout}`;
   return {
     input: [...input, '-hwaccel_output_format', device.format],
     output: ['-vf', graph],
@@ -223,7 +240,7 @@ function encodeParameters(
     }
   } else if (hardware !== 'none') {
     const family = FAMILY_OF_DEVICE[hardware];
-    if (family !== undefined) {
+    if (family !== undefined && ENCODES[family]?.includes(codec)) {
       return hardwareEncode(family, codec, quality, `${hardware} was asked for`);
     }
   }
@@ -248,7 +265,7 @@ function softwareReason(
   if (hardware === 'none') return 'software was asked for';
   return hardware === 'auto'
     ? `no hardware encoder for ${codec} works here`
-    : `ffmpeg encodes nothing on ${hardware}`;
+    : `ffmpeg encodes no ${codec} on ${hardware}`;
 }
 
 function hardwareEncode(

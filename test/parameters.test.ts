@@ -29,6 +29,11 @@ const ENCODERS = [...ffmpeg('-encoders').matchAll(/^ V\S{5} (\S+)/gm)].map(
 const FILTERS = [...ffmpeg('-filters').matchAll(/^ \S{3} (\S+)/gm)].map(
   ([, name]) => name,
 );
+const HWACCELS = ffmpeg('-hwaccels').trim().split('\n').slice(1);
+/** Families of encoders, and devices, that need another system or a newer FFmpeg than Debian's: docs/platforms.md. */
+const ELSEWHERE = ['videotoolbox', 'amf', 'mf', 'd3d11va', 'd3d12va', 'dxva2'].concat(
+  ...['mediacodec', 'vulkan'],
+);
 const FULL = ffmpeg('-h', 'full');
 
 /** A machine on which these encoders work. */
@@ -80,6 +85,18 @@ function expectKnown(option: string, value: string, help: string): void {
   expect(Number(value), `${option} of ${help.split('\n')[0]}`).toBeLessThanOrEqual(
     number(range[2]),
   );
+}
+
+const VULKAN = ['-init_hw_device', 'vulkan=gpu', '-filter_hw_device', 'gpu'];
+
+function hasVulkan(): boolean {
+  try {
+    const source = ['-f', 'lavfi', '-i', 'nullsrc', '-frames:v', '1'];
+    ffmpeg('-v', 'error', ...VULKAN, ...source, '-f', 'null', '-');
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 let directory: string;
@@ -153,6 +170,39 @@ describe('encoding', () => {
     );
   }
 
+  test('has no row that was not checked but those of other systems, and AV1 in an FFmpeg before 6', async () => {
+    const rows: string[] = [];
+    for (const hardware of HARDWARE_DEVICES) {
+      for (const codec of CODECS) {
+        const request = { task: 'encode', codec, hardware } as const;
+        const got = await recommendedParameters({ ...request, report: machineWith() });
+        if (got.hardware !== null) rows.push(got.encoder as string);
+        else expect(got.reason).toMatch(/^the ffmpeg tool here has no encoder for /);
+      }
+    }
+    const unchecked = rows.filter((encoder) => !ENCODERS.includes(encoder));
+    expect(rows.length).toBe(24);
+    for (const encoder of unchecked) {
+      const [codec = '', family] = encoder.split('_');
+      if (codec !== 'av1' || ENCODERS.includes('av1_nvenc')) {
+        expect(ELSEWHERE, encoder).toContain(family);
+      }
+    }
+  });
+
+  test('in software where ffmpeg has no encoder on the device', async () => {
+    const encode = (hardware: 'cuda' | 'videotoolbox' | 'drm', codec: ParameterCodec) =>
+      recommendedParameters({
+        ...{ task: 'encode', hardware, codec, report: machineWith(...SOFTWARE) },
+      });
+    expect(await encode('cuda', 'vp9')).toMatchObject({
+      ...{ encoder: 'libvpx-vp9', hardware: null },
+      reason: 'ffmpeg encodes no vp9 on cuda',
+    });
+    expect(await encode('videotoolbox', 'av1')).toMatchObject({ encoder: 'libsvtav1' });
+    expect(await encode('drm', 'h264')).toMatchObject({ encoder: 'libx264' });
+  });
+
   test('on VideoToolbox rises with quality and may use software where it has to', async () => {
     const at = async (quality: number) =>
       (
@@ -194,7 +244,11 @@ describe('decoding and scaling', () => {
     for (const hardware of HARDWARE_DEVICES) {
       for (const task of ['decode', 'scale'] as const) {
         const got = await recommendedParameters({ task, hardware });
-        for (const [option, value] of pairs(got.input)) expectKnown(option, value, '');
+        for (const [option, value] of pairs(got.input)) {
+          expectKnown(option, value, '');
+          if (option !== '-hwaccel' || ELSEWHERE.includes(value)) continue;
+          expect(HWACCELS).toContain(value);
+        }
         const [flag, graph] = got.output;
         if (task === 'decode') expect(got.output).toEqual([]);
         if (graph === undefined) continue;
@@ -211,6 +265,25 @@ describe('decoding and scaling', () => {
         for (const name of ['w', 'h'])
           expect(text + help).toMatch(new RegExp(`^ +${name} +<`, 'm'));
       }
+    }
+  });
+
+  test.skipIf(!hasVulkan())('runs on Vulkan surfaces of 8 and 10 bits', async () => {
+    for (const bitDepth of [8, 10] as const) {
+      const { output } = await recommendedParameters({
+        ...{ task: 'scale', hardware: 'vulkan', width: 96, height: 54, bitDepth },
+      });
+      const [flag, graph] = output as [string, string];
+      // In the place of a decoder on the device.
+      const surfaces = `format=${bitDepth === 8 ? 'nv12' : 'p010le'},hwupload`;
+      const source = ['-f', 'lavfi', '-i', 'testsrc2=s=192x108:r=25', '-frames:v', '1'];
+      const text = ffmpeg(
+        ...['-v', 'error', ...VULKAN, ...source, flag, `${surfaces},${graph}`],
+        ...['-f', 'framecrc', '-'],
+      );
+      expect(text).toContain('#dimensions 0: 96x54');
+      const bytes = (96 * 54 * 3 * (bitDepth === 8 ? 1 : 2)) / 2;
+      expect(text.trim().split('\n').at(-1)).toMatch(new RegExp(`, +${bytes}, 0x`));
     }
   });
 

@@ -124,7 +124,7 @@ async function tryBackend(problems: Problem[]): Promise<Diagnosis['backend']> {
     name = backend.name;
     if (backend.fallbackReason !== null) {
       const mend =
-        '`npm rebuild rushes`: beamcoder is slower, and decodes in a process of its own';
+        'one of the commands named there; beamcoder is slower, and decodes in a process of its own';
       problems.push({ severity: 'warning', what: backend.fallbackReason, mend });
     }
     await using video = await openVideo(HARDWARE_SAMPLES.h264, { hardware: 'none' });
@@ -132,7 +132,8 @@ async function tryBackend(problems: Problem[]): Promise<Diagnosis['backend']> {
     for await (const _ of video.frames()) frames++;
     if (frames !== 2) throw new Error(`${frames} of 2 frames of H.264 came out`);
   } catch (error) {
-    const mend = name === null ? 'the command that it names' : '`npm rebuild rushes`';
+    const mend =
+      name === null ? 'any of the commands named there' : '`npm rebuild rushes`';
     problems.push({ severity: 'error', what: (error as Error).message, mend });
   }
   return name;

@@ -11,7 +11,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { openVideo } from '../src/index.ts';
+import { type Diagnosis, openVideo } from '../src/index.ts';
 import { BEAMCODER_PATH, beamcoderTest } from './helpers/beamcoder.ts';
 import { CLEAN, runScript } from './helpers/child.ts';
 import { clip, facts } from './helpers/clips.ts';
@@ -65,6 +65,21 @@ async function openThere(
   return JSON.parse(stdout);
 }
 
+/** What `rushes doctor --json` of that copy says, and its exit code. */
+async function doctorThere(folder: string, env: Record<string, string> = {}) {
+  const cli = JSON.stringify(join(folder, 'dist', 'cli.mjs'));
+  const { stdout, code, stderr } = await runScript(
+    `process.argv = [process.argv[0], ${cli}, 'doctor', '--json'];
+    await import(${cli});`,
+    [],
+    {
+      env: { NODE_PATH: BEAMCODER_PATH, RUSHES_CACHE_DIR: join(folder, 'cache'), ...env },
+    },
+  );
+  expect(stderr).toBe('');
+  return { code, ...(JSON.parse(stdout) as Diagnosis) };
+}
+
 const { frames } = facts(NAME);
 const WITHOUT_BEAMCODER = { NODE_PATH: '' };
 
@@ -108,6 +123,31 @@ describe('the backend', () => {
     ]) {
       expect(found.message).toMatch(words);
     }
+  });
+
+  test('is broken for doctor where neither is there, which ends with 1 and names the mending', async () => {
+    const found = await doctorThere(copyOfPackage('corrupt'), WITHOUT_BEAMCODER);
+    expect(found).toMatchObject({ code: 1, works: false, backend: null, ffmpeg: null });
+    expect(found.addon).toEqual({ origin: null, file: null });
+    const [problem] = found.problems;
+    expect(problem?.severity).toBe('error');
+    for (const command of [
+      'npm install',
+      'npm rebuild rushes',
+      'npm install beamcoder',
+    ]) {
+      expect(problem?.what).toContain(`\`${command}\``);
+    }
+    expect(problem?.what).toMatch(/rushes\.node: (file too short|invalid ELF header)/);
+  });
+
+  beamcoderTest('is enough for doctor where it is beamcoder, which warns', async () => {
+    const found = await doctorThere(copyOfPackage('missing'));
+    expect(found).toMatchObject({ code: 0, works: true, backend: 'beamcoder' });
+    expect(found.problems[0]).toMatchObject({
+      severity: 'warning',
+      what: expect.stringContaining('No native build was found'),
+    });
   });
 
   test('that was asked for is taken or missed, but never another', async () => {

@@ -79,6 +79,20 @@ describe('detectHardware', () => {
     expect({ ...again, detectedAt: '' }).toEqual({ ...first, detectedAt: '' });
   });
 
+  test('looks again when another driver has been chosen, and remembers that', async () => {
+    const first = await detectHardware();
+    const { LIBVA_DRIVER_NAME: driver } = process.env;
+    process.env.LIBVA_DRIVER_NAME = 'no-such-driver';
+    try {
+      const other = await detectHardware();
+      expect(other.detectedAt > first.detectedAt).toBe(true);
+      expect(await detectHardware()).toEqual(other);
+    } finally {
+      if (driver === undefined) delete process.env.LIBVA_DRIVER_NAME;
+      else process.env.LIBVA_DRIVER_NAME = driver;
+    }
+  });
+
   test('looks again for another ffmpeg tool, and where what it remembers is no JSON', async () => {
     const without = await detectHardware({ ffmpeg: join(directory, 'no-such-tool') });
     const nothing = { ffmpegTool: null, encoders: [], softwareEncoders: [] };

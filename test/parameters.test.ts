@@ -220,6 +220,24 @@ describe('encoding', () => {
     expect(await at(0)).toContain('-q:v 1 ');
   });
 
+  test('is left to software on a Mac with Intel, where VideoToolbox has no constant quality', async () => {
+    const on = (appleSilicon: object | null, hardware: 'auto' | 'videotoolbox') => {
+      const report = {
+        ...machineWith('hevc_videotoolbox', 'libx265'),
+        machine: { platform: 'darwin', appleSilicon },
+      } as HardwareReport;
+      return recommendedParameters({ task: 'encode', codec: 'hevc', report, hardware });
+    };
+    for (const hardware of ['auto', 'videotoolbox'] as const) {
+      const silicon = await on({ generation: 1, variant: null }, hardware);
+      expect(silicon.encoder).toBe('hevc_videotoolbox');
+      expect(await on(null, hardware)).toMatchObject({
+        encoder: 'libx265',
+        hardware: null,
+      });
+    }
+  });
+
   test('takes a hardware encoder that works, else software, and says why', async () => {
     const encode = (report: HardwareReport, more: Partial<ParameterRequest> = {}) =>
       recommendedParameters({ task: 'encode', codec: 'hevc', report, ...more });

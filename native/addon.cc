@@ -199,9 +199,9 @@ Napi::Object toJs(Napi::Env env, const ReadResult& read) {
   object["count"] = Napi::Number::New(env, static_cast<double>(read.count));
   object["done"] = toJs(env, read.done);
   object["needed"] = toJs(env, read.needed);
-  object["formats"] = toJs(env, read.formats);
-  object["errors"] = toJs(env, read.errors);
-  object["path"] = toJs(env, read.path);
+  if (!read.formats.empty()) object["formats"] = toJs(env, read.formats);
+  if (!read.errors.empty()) object["errors"] = toJs(env, read.errors);
+  if (read.path) object["path"] = toJs(env, *read.path);
   return object;
 }
 

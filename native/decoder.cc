@@ -266,17 +266,19 @@ bool Decoder::writeNext(
     return true;
   }
   scaler_->write(frame, buffer.data);
-  const char* format =
-      av_get_pix_fmt_name(static_cast<AVPixelFormat>(frame.format));
-  if (result.formats.empty() || result.formats.back() != format) {
-    result.formats.emplace_back(format);
+  if (scaler_->keepsFormat()) {
+    const char* format =
+        av_get_pix_fmt_name(static_cast<AVPixelFormat>(frame.format));
+    if (result.formats.empty() || result.formats.back() != format) {
+      result.formats.emplace_back(format);
+    }
+    row[kFrameFormat] = static_cast<double>(result.formats.size() - 1);
   }
   row[kFramePts] = static_cast<double>(chosen_.pts);
   row[kFrameDuration] = static_cast<double>(chosen_.duration);
   row[kFrameFlags] = compat::isKeyFrame(frame) ? kKeyFrame : 0;
   row[kFrameWidth] = frame.width;
   row[kFrameHeight] = frame.height;
-  row[kFrameFormat] = static_cast<double>(result.formats.size() - 1);
   row[kFrameBytes] = bytes;
   row[kFrameTargets] = static_cast<double>(chosenTargets_);
   ++result.count;

@@ -82,6 +82,7 @@ struct ReadResult {
   size_t count = 0;
   bool done = false;
   int needed = 0;
+  /// Of frames that keep theirs.
   std::vector<std::string> formats;
   std::vector<Error> errors;
   /// If it has changed.

@@ -181,7 +181,7 @@ bool Scaler::writesInPlace(bool byArea) const noexcept {
 }
 
 int Scaler::bytes(const AVFrame& frame) const {
-  const bool native = output_.format == OutputFormat::kNative;
+  const bool native = keepsFormat();
   return check(
       av_image_get_buffer_size(
           native ? static_cast<AVPixelFormat>(frame.format)
@@ -192,7 +192,7 @@ int Scaler::bytes(const AVFrame& frame) const {
 }
 
 void Scaler::write(const AVFrame& frame, uint8_t* out) {
-  if (output_.format == OutputFormat::kNative) {
+  if (keepsFormat()) {
     check(
         av_image_copy_to_buffer(
             out, bytes(frame), frame.data, frame.linesize,

@@ -63,6 +63,11 @@ class Scaler {
  public:
   explicit Scaler(const Output& output) : output_(output) {}
 
+  /// Whether frames come out in the pixel format that they have.
+  bool keepsFormat() const noexcept {
+    return output_.format == OutputFormat::kNative;
+  }
+
   /// Bytes that `write` needs for this frame; rows are not padded.
   int bytes(const AVFrame& frame) const;
 

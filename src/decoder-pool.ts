@@ -122,7 +122,7 @@ export class DecoderPool {
         const { result, take } = queue.shift() as PostedRead<T>;
         const read = await result;
         this.#keepErrors(read);
-        if (read.path !== null) this.#keepPath(read.path);
+        if (read.path !== undefined) this.#keepPath(read.path);
         const taken = take(read);
         if (taken.length > 0) yield taken;
         signal?.throwIfAborted();
@@ -206,7 +206,7 @@ export class DecoderPool {
   }
 
   #keepErrors(read: NativeRead): void {
-    for (const failure of read.errors) {
+    for (const failure of read.errors ?? []) {
       if (this.errors.length >= MAX_ERRORS) return;
       const error = this.explain(failure);
       if (!(error instanceof MediaError)) throw error;

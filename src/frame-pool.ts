@@ -1,33 +1,43 @@
 /** Memory of frames that were given back, for frames to come. */
 
-/** Most bytes kept, but for one buffer at least: as much as the reads under way fill (`READ_BYTES` in video.ts). */
-const SPARE_BYTES = 4 * 1024 * 1024;
-
 /**
- * A fresh buffer is zeroed, comes in page by page, and when it is done with waits for a garbage collection, which V8 puts off
+ * A fresh buffer comes in page by page, and when it is done with waits for a garbage collection, which V8 puts off
  * until tens of megabytes have come together. One that comes back costs none of that.
  */
 export class FramePool {
+  /** All of one length. At most as many as the largest read takes: two reads are under way, so it cannot be the greater part. */
   readonly #spare: ArrayBuffer[] = [];
+  #largestRead = 0;
 
-  /** A buffer of exactly so many bytes; what is in it means nothing. */
-  take(bytes: number): ArrayBuffer {
-    if (this.#spare[0]?.byteLength !== bytes) this.clear();
-    return this.#spare.pop() ?? new ArrayBuffer(bytes);
+  /** Buffers of exactly so many bytes for one read; what is in them means nothing. */
+  take(count: number, bytes: number): ArrayBuffer[] {
+    if (this.#spare[0]?.byteLength !== bytes) this.#spare.length = 0;
+    this.#largestRead = Math.max(this.#largestRead, count);
+    return Array.from({ length: count }, () => this.#spare.pop() ?? uninitialised(bytes));
   }
 
   /** Takes the memory out of `buffer`, if any is left in it, and keeps it if frames need `bytes` now. */
   giveBack(buffer: ArrayBuffer, bytes: number): void {
     if (buffer.byteLength === 0) return;
-    const memory = structuredClone(buffer, { transfer: [buffer] });
+    const memory = takeOver(buffer);
     if (memory.byteLength !== bytes) return;
-    if (this.#spare[0]?.byteLength !== bytes) this.clear();
-    if (this.#spare.length === 0 || (this.#spare.length + 1) * bytes <= SPARE_BYTES) {
-      this.#spare.push(memory);
-    }
+    if (this.#spare[0]?.byteLength !== bytes) this.#spare.length = 0;
+    if (this.#spare.length < this.#largestRead) this.#spare.push(memory);
   }
 
   clear(): void {
     this.#spare.length = 0;
+    this.#largestRead = 0;
   }
+}
+
+/** Node's way to memory that is not zeroed, which would take as long as scaling a frame into it. Reads fill all of it. */
+function uninitialised(bytes: number): ArrayBuffer {
+  return Buffer.allocUnsafeSlow(bytes).buffer;
+}
+
+/** Moves the memory of `buffer` to another, by the method that Node has from 22 on or, slower, as messages do. */
+function takeOver(buffer: ArrayBuffer): ArrayBuffer {
+  const { transfer } = buffer as { transfer?(): ArrayBuffer };
+  return transfer?.call(buffer) ?? structuredClone(buffer, { transfer: [buffer] });
 }

@@ -22,7 +22,7 @@ export const FRAME_ROW = {
   flags: 2,
   width: 3,
   height: 4,
-  /** Index into `NativeRead.formats`. */
+  /** Index into `NativeRead.formats`, of pixel format `native`. */
   format: 5,
   /** Bytes written to the buffer. */
   bytes: 6,
@@ -112,12 +112,12 @@ export interface NativeRead {
   done: boolean;
   /** If above 0: the next frame waits for buffers of this many bytes. */
   needed: number;
-  /** Pixel formats that the rows refer to. */
-  formats: string[];
-  /** Packets that could not be decoded during this read (`onDecodeError: 'skip'`): what and when. */
-  errors: NativeFailure[];
+  /** Of pixel format `native`: those that the rows refer to. */
+  formats?: string[];
+  /** Packets that could not be decoded during this read (`onDecodeError: 'skip'`), if any: what and when. */
+  errors?: NativeFailure[];
   /** The decode path, if it has changed: after a device failed, or has begun to make frames smaller. */
-  path: NativePath | null;
+  path?: NativePath;
 }
 
 /** A failure as it crosses the border; {@link toMediaError} makes an exception of it. */

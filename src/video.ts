@@ -413,7 +413,7 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
     return this.#pool.pass(signal, start, (decoder) => {
       const count = nextSize();
       const bytes = this.#frameBytes;
-      const buffers = Array.from({ length: count }, () => this.#memory.take(bytes));
+      const buffers = this.#memory.take(count, bytes);
       const rows = new ArrayBuffer(count * FRAME_ROW.length * 8);
       return {
         result: decoder.read(buffers, rows),
@@ -470,7 +470,7 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
         width: native ? column('width') : this.frameSize.width,
         height: native ? column('height') : this.frameSize.height,
         pixelFormat: native
-          ? (read.formats[column('format')] as string)
+          ? (read.formats?.[column('format')] as string)
           : this.pixelFormat,
         pts: column('pts'),
         time: (column('pts') * num) / den,

@@ -307,7 +307,7 @@ export class ProcessDecoder {
     const { done } = pass;
     const formats = this.#readFormats;
     return {
-      read: { count: rows.length, done, needed, formats, errors, path: null },
+      read: { count: rows.length, done, needed, formats, errors },
       rows: all,
     };
   }

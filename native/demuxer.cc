@@ -4,6 +4,7 @@
 #include <cstring>
 #include <string_view>
 #include <tuple>
+#include <vector>
 
 namespace rushes {
 
@@ -37,6 +38,28 @@ bool isVideo(const AVStream& stream) {
   return stream.codecpar->codec_type == AVMEDIA_TYPE_VIDEO &&
          !isPicture(stream);
 }
+
+/// For the decoders with which FFmpeg finds out what streams are. Nobody sees
+/// their pictures, so that no sample of these has to be right.
+class ProbeOptions {
+ public:
+  explicit ProbeOptions(unsigned streams) : ofStream_(streams) {
+    for (AVDictionary*& options : ofStream_) {
+      av_dict_set(&options, "skip_idct", "all", 0);
+      av_dict_set(&options, "skip_loop_filter", "all", 0);
+    }
+  }
+  ~ProbeOptions() {
+    for (AVDictionary*& options : ofStream_) av_dict_free(&options);
+  }
+  ProbeOptions(const ProbeOptions&) = delete;
+  ProbeOptions& operator=(const ProbeOptions&) = delete;
+
+  AVDictionary** get() noexcept { return ofStream_.data(); }
+
+ private:
+  std::vector<AVDictionary*> ofStream_;
+};
 
 }  // namespace
 
@@ -87,7 +110,8 @@ void Demuxer::open(const Source& source) {
     }
   }
   log.clear();
-  const int found = avformat_find_stream_info(context, nullptr);
+  ProbeOptions options(context->nb_streams);
+  const int found = avformat_find_stream_info(context, options.get());
   interrupt_.check();
   if (found < 0) checkInput();
   check(found, "avformat_find_stream_info");

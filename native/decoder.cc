@@ -110,9 +110,7 @@ void Decoder::begin(const Output& output) {
   changes_.reset();
   done_ = false;
   hasOnScreen_ = false;
-  hasBefore_ = false;
-  beforeHasRow_ = false;
-  sampleIsDue_ = false;
+  sparse_ = {};
   hasChosen_ = false;
   pendingError_.reset();
 }
@@ -350,7 +348,7 @@ void Decoder::writeRow(const TimedFrame& frame, bool sampled, double* row) {
 /// the range ends. No other picture is made smaller.
 bool Decoder::measureNeeded(double* row) {
   for (;;) {
-    const bool first = !hasOnScreen_ && !hasBefore_;
+    const bool first = !hasOnScreen_ && !sparse_.hasBefore;
     if (first) {
       do {
         if (!reader_.next(onScreen_) || selector_->isPastEnd(onScreen_.time)) {
@@ -360,28 +358,29 @@ bool Decoder::measureNeeded(double* row) {
       hasOnScreen_ = true;
     }
     if (!hasOnScreen_) return false;
-    if (!sampleIsDue_) {
-      hasMore_ = reader_.next(current_) && !selector_->isPastEnd(current_.time);
-      sampleIsDue_ = answers(first, hasMore_);
-      if (sampleIsDue_ && hasBefore_ && !beforeHasRow_) {
+    if (!sparse_.sampleIsDue) {
+      sparse_.hasMore =
+          reader_.next(current_) && !selector_->isPastEnd(current_.time);
+      sparse_.sampleIsDue = answers(first, sparse_.hasMore);
+      if (sparse_.sampleIsDue && sparse_.hasBefore && !sparse_.beforeHasRow) {
         changes_.reset();
-        look(before_);
-        writeRow(before_, false, row);
-        beforeHasRow_ = true;
+        look(sparse_.before);
+        writeRow(sparse_.before, false, row);
+        sparse_.beforeHasRow = true;
         return true;
       }
     }
-    const bool sampled = std::exchange(sampleIsDue_, false);
-    const bool hasRow = sampled || !hasMore_;
+    const bool sampled = std::exchange(sparse_.sampleIsDue, false);
+    const bool hasRow = sampled || !sparse_.hasMore;
     if (hasRow) {
       look(onScreen_);
       writeRow(onScreen_, sampled, row);
     }
-    std::swap(before_, onScreen_);
+    std::swap(sparse_.before, onScreen_);
     std::swap(onScreen_, current_);
-    hasBefore_ = true;
-    beforeHasRow_ = hasRow;
-    hasOnScreen_ = hasMore_;
+    sparse_.hasBefore = true;
+    sparse_.beforeHasRow = hasRow;
+    hasOnScreen_ = sparse_.hasMore;
     if (hasRow) return true;
   }
 }

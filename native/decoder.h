@@ -185,12 +185,16 @@ class Decoder {
   ChangeMeter changes_;
   FrameChange change_;
   /// Of one that does not look at all frames.
-  TimedFrame before_;
-  bool hasBefore_ = false;
-  bool beforeHasRow_ = false;
-  /// The frame on screen is to be sampled, `current_` has been read.
-  bool sampleIsDue_ = false;
-  bool hasMore_ = false;
+  struct Sparse {
+    /// What was on screen before.
+    TimedFrame before;
+    bool hasBefore = false;
+    bool beforeHasRow = false;
+    /// The frame on screen is to be sampled, `current_` has been read.
+    bool sampleIsDue = false;
+    bool hasMore = false;
+  };
+  Sparse sparse_;
 };
 
 }  // namespace rushes

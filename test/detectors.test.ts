@@ -156,6 +156,17 @@ describe('hard cuts', () => {
     expect(cutsIn(pictures)).toEqual([30, 60, 90, 120, 150, 180]);
   });
 
+  test('are found where black rests, whatever happens before and after', () => {
+    const wild = (seed: number) => {
+      return repeat(20, (i): Picture => {
+        const [steady, fresh] = [scene(seed), scene(seed + 10 + i)];
+        return (x, y) => 0.2 * steady(x, y) + 0.8 * fresh(x, y);
+      });
+    };
+    const cuts = cutsIn([...wild(1), ...still(15, BLACK), ...wild(2)]);
+    expect(cuts).toEqual(expect.arrayContaining([20, 35]));
+  });
+
   test('are found while the camera pans on both sides', () => {
     const pan = (seed: number) => repeat(30, (i) => moved(scene(seed), 3 * i));
     expect(cutsIn([...pan(1), ...pan(2)])).toEqual([30]);

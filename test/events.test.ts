@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import type { AnalysisEvent, Sample } from '../src/analysis.ts';
 import { bordersIn } from '../src/detectors/borders.ts';
@@ -43,6 +45,10 @@ function eventsIn(pictures: readonly Picture[], grain = 3): AnalysisEvent[] {
     detector.push({ time: i / 25, pts: i, ...change });
   }
   return detector.finish(pictures.length / 25).events;
+}
+
+function cutTimes(events: readonly AnalysisEvent[]): number[] {
+  return events.flatMap((event) => (event.type === 'cut' ? event.time : []));
 }
 
 function only(events: readonly AnalysisEvent[], ...types: AnalysisEvent['type'][]) {
@@ -91,6 +97,20 @@ describe('gradual changes', () => {
       expect(Math.abs((shots[1]?.start ?? NaN) - 2.6)).toBeLessThan(0.2);
     });
   }
+
+  test('end where the last of the picture goes: that step is no cut, but the next shot is', () => {
+    const fade = (color: Picture) => repeat(6, (i) => mix(scene(1), color, (i + 1) / 6));
+    const shot = repeat(25, () => scene(1));
+    const next = repeat(25, () => scene(2));
+    for (const color of [BLACK, WHITE]) {
+      const away = repeat(20, () => color);
+      const rested = eventsIn([...shot, ...fade(color), ...away, ...next]);
+      expect(only(rested, 'fade-out')).toHaveLength(1);
+      expect(cutTimes(rested)).toEqual([51 / 25]);
+      const joined = eventsIn([...shot, ...fade(color), color, color, ...next]);
+      expect(cutTimes(joined)).toEqual([33 / 25]);
+    }
+  });
 
   test('to black at once, and from it slowly, are a cut and a fade', () => {
     const into = repeat(20, (i) => mix(BLACK, scene(2), i / 20));
@@ -259,7 +279,7 @@ test('what detectors hold does not grow with the film', () => {
     };
     return detector.push(frame).length;
   };
-  // Every frame but the last few has been decided on, so that none is held.
+  // Every frame but the last few has been decided on.
   const frames = 200 * 25;
   let decided = 0;
   let most = 0;
@@ -270,4 +290,35 @@ test('what detectors hold does not grow with the film', () => {
   expect(most).toBeLessThan(60);
   const { events } = detector.finish(frames / 25);
   expect(events.filter(({ type }) => type === 'cut').length).toBe(frames / 100 - 1);
+});
+
+test('detectors hold no frame of four minutes but the last ones', () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const held = () => {
+    collect();
+    return process.memoryUsage().heapUsed + process.memoryUsage().arrayBuffers;
+  };
+  const detector = new EventDetector();
+  // A camera that is shaken all the time, so that every detector has something to remember and nothing to tell.
+  const push = (i: number) =>
+    detector.push({
+      ...{
+        time: i / 30,
+        pts: i,
+        difference: 9,
+        mismatch: 0.1,
+        recall: 0.1,
+        recallAge: 2,
+      },
+      ...{ chroma: 0.02, color: 0.5, shiftX: 0.01 * Math.sin(2 * i), shiftY: 0, dark: 0 },
+      signature: Uint8Array.from({ length: 144 }, (_, k) => 100 + ((k * 7 + i) % 40)),
+    });
+  let frames = 0;
+  while (frames < 60 * 30) push(frames++);
+  const before = held();
+  while (frames < 4 * 60 * 30) push(frames++);
+  // The frames between, each a signature and some numbers, would be 1.3 MB; the engine itself adds a little.
+  expect(held() - before).toBeLessThan(0.5e6);
+  expect(detector.finish(frames / 30).events.length).toBeLessThan(10);
 });

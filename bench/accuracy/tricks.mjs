@@ -115,8 +115,16 @@ function shotChain(shot, film) {
   }
   const middle = Math.floor(length / 2);
   if (has('exposure')) {
-    const offset = dice.pick([-50, -30, 35, 60]);
-    head.push(`lutyuv=y='clip(val+${offset},16,235)':enable='gte(n,${middle})'`);
+    const [offset, gain] = dice.pick([
+      [-50, 0.5],
+      [-30, 0.7],
+      [35, 1.6],
+      [60, 2.2],
+    ]);
+    // Less light would leave nothing of a dark shot, which is a cut to black.
+    const dark = has('dark') || has('gloom');
+    const light = dark ? `16+(val-16)*${gain}` : `val+${offset}`;
+    head.push(`lutyuv=y='clip(${light},16,235)':enable='gte(n,${middle})'`);
   }
   if (has('flash')) {
     const frames = Math.max(1, Math.round(dice.pick([0.04, 0.04, 0.08, 0.16]) * fps));

@@ -1,11 +1,13 @@
 import type { CutEvent } from '../analysis.ts';
 import { FLASH, type FrameChange } from '../measures.ts';
 import {
+  colorOf,
   colouredness,
   dilutionOf,
   lossBetween,
   mismatchOf,
   mixtureOf,
+  type PlainColor,
   type Signature,
   varianceOf,
 } from './pictures.ts';
@@ -28,6 +30,8 @@ export interface DecidedFrame {
   readonly sceneScore: number;
   /** The cut, if this is the first frame of a new shot. */
   readonly cut: CutEvent | null;
+  /** Which colour the picture turns to here, if it is of one. */
+  readonly color: PlainColor | undefined;
 }
 
 export interface CutOptions {
@@ -65,7 +69,7 @@ export interface CutOptions {
  * - calm: the largest mismatch of the three frames before, or of those after, whichever is smaller: where the camera is panned or
  *   shaken, both sides move.  A rolling neighbourhood is also what PySceneDetect's AdaptiveDetector and FFmpeg's vf_scdet.c (which
  *   compares with one frame) adapt by. Repeated pictures (time-lapse, 24 frames a second shown as 60) do not count as
- *   neighbours, else every new one would be a peak.
+ *   neighbours, else every new one would be a peak; but nothing is a neighbour beyond a picture of one colour that rests.
  * - colour: how much the distribution of chroma changed, and how much it did in the frames around. It hardly
  *   changes in pans, zooms and shakes, and does where shots of similar layout follow each other. In films without colour
  *   it tells nothing: both count as far as the pictures have colour, and that they have some is a sign of its own.
@@ -147,6 +151,7 @@ export class CutDetector {
       dark,
       signature,
       variance: varianceOf(signature),
+      plain: colorOf(change),
     };
   }
 
@@ -157,10 +162,14 @@ export class CutDetector {
     if (first === undefined || last === undefined || first === last) return false;
     if (this.#waiting.length > LOOKAHEAD) return true;
     if (last.time - first.time <= FLASH) return false;
-    if (!isNear(first, last)) return true;
+    let neighbour = first;
     let differing = 0;
     for (let i = 1; i < this.#waiting.length; i++) {
-      if (differs(this.#waiting[i] as Pending)) differing += 1;
+      const frame = this.#waiting[i] as Pending;
+      if (!isNear(first, frame, neighbour)) return true;
+      if (!differs(frame)) continue;
+      neighbour = frame;
+      differing += 1;
       if (differing > NEIGHBOURS) return true;
     }
     return false;
@@ -174,6 +183,7 @@ export class CutDetector {
     const evidence = evidenceOfCut(around);
     const mixed = evidenceOfSoftCut(around);
     if (frame > 0) this.#onEvidence?.(frame, evidence, mixed);
+    const turns = first.plain === this.#last?.plain ? undefined : first.plain;
     const hard = frame === 0 ? -Infinity : this.#logOdds(evidence);
     const before = this.#scored.at(-1);
     // Note [Soft cuts]
@@ -181,9 +191,10 @@ export class CutDetector {
       this.#scored[this.#scored.length - 1] = { ...before, sceneScore: before.hard };
     }
     const soft = hard > 0 || mixed === undefined ? -Infinity : this.#logOdds(mixed);
+    const best = Math.max(hard, soft);
     this.#scored.push({
       ...{ frame, time, pts, soft: soft > hard, hard: scoreOf(hard) },
-      sceneScore: scoreOf(Math.max(hard, soft)),
+      ...{ sceneScore: scoreOf(best), color: turns },
     });
     this.#last = first;
     if (differs(first)) this.#before.push(first);
@@ -192,13 +203,16 @@ export class CutDetector {
 
   #around(frame: Pending): Surroundings {
     const before: Pending[] = [];
-    for (const neighbour of this.#before) {
-      if (isNear(frame, neighbour)) before.push(neighbour);
+    for (let i = this.#before.length - 1; i >= 0; i--) {
+      const neighbour = this.#before[i] as Pending;
+      if (!isNear(frame, neighbour, before.at(-1) ?? frame)) break;
+      before.push(neighbour);
     }
     const after: Pending[] = [];
     for (const neighbour of this.#waiting) {
-      if (!isNear(frame, neighbour) || after.length > NEIGHBOURS) break;
-      if (differs(neighbour)) after.push(neighbour);
+      if (!differs(neighbour)) continue;
+      if (!isNear(frame, neighbour, after.at(-1) ?? frame)) break;
+      if (after.push(neighbour) > NEIGHBOURS) break;
     }
     return { frame, previous: this.#last, later: this.#waiting, before, after };
   }
@@ -224,7 +238,7 @@ export class CutDetector {
       this.#scored.shift();
       const { frame, time, pts, sceneScore } = first;
       const cut = below ? null : this.#cutAt(first, this.#scored);
-      decided.push({ frame, time, pts, sceneScore, cut });
+      decided.push({ frame, time, pts, sceneScore, cut, color: first.color });
     }
   }
 
@@ -248,6 +262,8 @@ const UNRELATED = 1.2;
 const NEIGHBOURS = 3;
 /** Seconds beyond which a frame is no neighbour, unless it is one of the next three. */
 const NEAR = 1.1;
+/** Seconds from which on a picture of one colour, such as black, rests: what lies beyond is no neighbour. */
+const STILL = 0.25;
 /**
  * Mean |ΔY| up to which a frame repeats the one before: a decoder still refines repeated
  * pictures a little.
@@ -260,6 +276,8 @@ type Pending = Omit<TimedChange, 'shiftX' | 'shiftY'> & {
   readonly frame: number;
   /** Of the signature. */
   readonly variance: number;
+  /** Which colour the picture is of, if it is of one. */
+  readonly plain: PlainColor | undefined;
 };
 type Scored = Omit<DecidedFrame, 'cut'> & {
   /** The score without Note [Soft cuts], and whether that is another. */
@@ -278,7 +296,12 @@ interface Surroundings {
   readonly after: readonly Pending[];
 }
 
-function isNear(a: Pending, b: Pending): boolean {
+/** Whether `b` is a neighbour of `a`, where `last` is the neighbour between them, or `a` itself. */
+function isNear(a: Pending, b: Pending, last: Pending): boolean {
+  const rested =
+    Math.abs(b.frame - last.frame) > 1 && Math.abs(b.time - last.time) > STILL;
+  const { plain } = b.frame > last.frame ? last : b;
+  if (rested && plain !== undefined) return false;
   return Math.abs(b.time - a.time) <= NEAR || Math.abs(b.frame - a.frame) <= NEIGHBOURS;
 }
 

@@ -1,8 +1,9 @@
-import type { AnalysisEvent, CutEvent, SpanEvent } from '../analysis.ts';
+import type { AnalysisEvent, SpanEvent } from '../analysis.ts';
 import { CutDetector, type DecidedFrame, type TimedChange } from './cuts.ts';
 import { BlackDetector, FlashDetector, FreezeDetector, ShakeDetector } from './spans.ts';
 import {
   byTime,
+  type ColoredCut,
   distinct,
   type Transition,
   TransitionDetector,
@@ -17,7 +18,7 @@ export class EventDetector {
     ...[new BlackDetector(), new FreezeDetector()],
     ...[new FlashDetector(), new ShakeDetector()],
   ];
-  readonly #cuts: CutEvent[] = [];
+  readonly #cuts: ColoredCut[] = [];
   readonly #transitions: Transition[] = [];
   readonly #spans: SpanEvent[] = [];
 
@@ -34,8 +35,7 @@ export class EventDetector {
     this.#transitions.push(...this.#transitionDetector.finish());
     for (const detector of this.#spanDetectors) this.#spans.push(...detector.finish(end));
     const transitions = distinct(this.#transitions);
-    const black = this.#spans.filter(({ type }) => type === 'black');
-    const cuts = withoutTransitions(this.#cuts, transitions, black);
+    const cuts = withoutTransitions(this.#cuts, transitions);
     return {
       frames,
       events: [...cuts, ...transitions, ...this.#spans].sort(byTime),
@@ -43,7 +43,9 @@ export class EventDetector {
   }
 
   #decided(frames: readonly DecidedFrame[]): readonly DecidedFrame[] {
-    for (const { cut } of frames) if (cut !== null) this.#cuts.push(cut);
+    for (const { cut, color } of frames) {
+      if (cut !== null) this.#cuts.push({ cut, color });
+    }
     return frames;
   }
 }

@@ -217,6 +217,23 @@ export const BLACK = 0.98;
 /** Share of near-black samples from which on a picture is at most letters on black. */
 const LETTERS = 0.93;
 
+/** A colour that pictures fade from and to. */
+export type PlainColor = 'black' | 'white';
+
+/** Which colour a picture is of, if it is of one. */
+export function colorOf(picture: {
+  readonly signature: Signature;
+  readonly dark: number;
+}): PlainColor | undefined {
+  const { signature, dark } = picture;
+  const mean = meanOf(signature);
+  for (let i = 0; i < SIGNATURE; i++) {
+    if (!(Math.abs((signature[i] as number) - mean) < 4)) return undefined;
+  }
+  if (dark >= BLACK) return 'black';
+  return mean > 180 ? 'white' : undefined;
+}
+
 /** Letters on black, unlike a dim picture, leave most of it of one shade. */
 function isLetters({ signature, dark }: { signature: Signature; dark: number }): boolean {
   if (dark < LETTERS) return false;

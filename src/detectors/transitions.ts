@@ -1,10 +1,10 @@
 import type { AnalysisEvent, CutEvent, SpanEvent } from '../analysis.ts';
 import {
-  BLACK,
+  colorOf,
   colouredness,
   lossBetween,
-  meanOf,
   mismatchOf,
+  type PlainColor,
   type Signature,
 } from './pictures.ts';
 import { FEWEST, type Ramp, RecentFrames, Window } from './ramps.ts';
@@ -264,33 +264,31 @@ export function distinct(
 /** Seconds that a shot between two dissolves is seen by itself, at least: shorter ones hardly would be. */
 const REST = 0.25;
 
-/** Which colour a picture is of, if it is of one. */
-function colorOf({ signature, dark }: SeenFrame): 'black' | 'white' | undefined {
-  const mean = meanOf(signature);
-  if (!signature.every((cell) => Math.abs(cell - mean) < 4)) return undefined;
-  if (dark >= BLACK) return 'black';
-  return mean > 180 ? 'white' : undefined;
-}
-
-/** Seconds before a fade-in in which a cut is its first sight. */
+/** Seconds before a fade-in in which a cut is its first sight, and after a fade-out in which one is its last step. */
 const MARGIN = 0.12;
 
+/** A cut, and the colour of its first picture if that is of one. */
+export interface ColoredCut {
+  readonly cut: CutEvent;
+  readonly color: PlainColor | undefined;
+}
+
 /**
- * Leaves out cuts that are part of a transition: inside of a dissolve or a fade, or where a picture begins to appear out of black or
- * white. A cut at the end of a fade-out, to the next shot, is one, and so is a cut to black that a fade-in follows at once.
+ * Leaves out cuts that are part of a transition: inside of a dissolve or a fade, where a picture begins to appear out of black or
+ * white, or where the last of it goes. A cut at the end of a fade-out, to the next shot, is one, and so is a cut to black that a fade-in
+ * follows at once.
  */
 export function withoutTransitions(
-  cuts: readonly CutEvent[],
+  cuts: readonly ColoredCut[],
   transitions: readonly Transition[],
-  black: readonly SpanEvent[],
 ): CutEvent[] {
-  const turnsBlack = new Set(black.map(({ start }) => start));
-  return cuts.filter(({ time }) =>
-    transitions.every(({ type, start, end }) => {
-      const early = type === 'fade-in' && !turnsBlack.has(time) ? MARGIN : 0;
-      return !(time > start - early && time < end);
-    }),
-  );
+  const isPart = ({ cut: { time }, color }: ColoredCut) =>
+    transitions.some(({ type, start, end }) => {
+      const early = type === 'fade-in' && color === undefined ? MARGIN : 0;
+      const late = type === 'fade-out' && color !== undefined ? MARGIN : 0;
+      return time > start - early && (time < end || time < end + late);
+    });
+  return cuts.flatMap((colored) => (isPart(colored) ? [] : colored.cut));
 }
 
 /** In order of time. */

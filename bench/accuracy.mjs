@@ -1,9 +1,9 @@
-// How well cuts are found: node bench/accuracy.mjs [--clips DIR] [--media DIR] [--films 50] [--seed 1] [--folder DIR] [--fit] [--json]
+// How well cuts, dissolves and fades are found: node bench/accuracy.mjs [--clips DIR] [--media DIR] [--films 50] [--seed 1] [--folder DIR] [--fit] [--json]
 //
 // Scores the cuts of `analyze` against those read by eye (MEDIA/oracle/cut_labels.json) and against films that it makes itself with the
 // ffmpeg tool from single shots: of MEDIA/media, or of the files in --clips, each of which must be one shot. Beside it FFmpeg's scdet,
 // on the same films, at whichever threshold suits it best. --fit also fits the detector's weights anew, prints them, and scores every
-// source with weights that were fitted without it. Films and measures are kept in --folder (by default in the system's temporary
+// source with weights that were fitted without it. Dissolves and fades are scored on the made films. Films and measures are kept in --folder (by default in the system's temporary
 // folder), because making and decoding them takes minutes.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
@@ -15,6 +15,7 @@ import { makeFilms } from './accuracy/make.mjs';
 import { loadInternals, measureFilm } from './accuracy/rows.mjs';
 import { matchCuts, summarise } from './accuracy/score.mjs';
 import { findSources, groupOf } from './accuracy/sources.mjs';
+import { scoreSpans } from './accuracy/spans.mjs';
 import { run } from './accuracy/tools.mjs';
 
 const TOLERANCES = [0, 1];
@@ -49,17 +50,18 @@ for (const [name, films] of Object.entries(sets)) {
     scdet: bestScdet(films),
   };
 }
+output.spans = scoreSpans(sets.made);
 if (values.fit) Object.assign(output, fitted());
 console.log(values.json ? JSON.stringify(output, null, 2) : table(output));
 
 /** Everything known about a film: labels, what was found in it, the evidence for that, and scdet's scores. */
 async function examine(film, streamIndex) {
   mkdirSync(values.folder, { recursive: true });
-  const { rows, tick, frames } = await measureFilm(
+  const { rows, timeBase, frames } = await measureFilm(
     ...[film.file, values.folder, internals, streamIndex],
   );
   const evidence = new Map();
-  const changes = changesIn(rows, tick);
+  const changes = changesIn(rows, timeBase);
   const spans = internals.spansIn(changes);
   const found = internals.cutsIn(changes, spans, {
     onEvidence: (frame, hard, soft) => evidence.set(frame, { hard, soft }),
@@ -68,12 +70,13 @@ async function examine(film, streamIndex) {
   return { film, frames, changes, found, spans, evidence, scdet };
 }
 
-function changesIn(rows, tick) {
+function changesIn(rows, { num, den }) {
   const { length } = internals.MEASURE_ROW;
   return Array.from({ length: rows.length / length }, (_, i) => {
     const row = rows.subarray(i * length, (i + 1) * length);
-    const time = row[internals.MEASURE_ROW.pts] * tick;
-    return { time, pts: row[internals.MEASURE_ROW.pts], ...internals.changeOf(row) };
+    const pts = row[internals.MEASURE_ROW.pts];
+    // As `analyze` has it: rounded otherwise, times decide otherwise at a limit.
+    return { time: (pts * num) / den, pts, ...internals.changeOf(row) };
   });
 }
 
@@ -180,16 +183,19 @@ function machine() {
   return { node: process.version, ffmpeg: version, cpus: cpus().length };
 }
 
-function table({ sets: scored, weights, leaveOneSourceOut }) {
+function table({ sets: scored, spans, weights, leaveOneSourceOut }) {
   const lines = [];
-  const line = (name, { right, wrong, missed, precision, recall, f1 }) => {
+  const head = `  ${''.padEnd(34)}prec.  recall F1`;
+  const line = (name, { right, wrong, missed, precision, recall, f1, distances }) => {
     const counts = `${right} found, ${wrong} false, ${missed} missed`;
     const figures = [precision, recall, f1].map((value) => value.toFixed(3)).join('  ');
-    lines.push(`  ${name.padEnd(34)}${figures}   ${counts}`);
+    const off =
+      distances && `${distances.median.toFixed(3)}  ${distances.tenth.toFixed(3)}`;
+    lines.push(`  ${name.padEnd(34)}${figures}${off ? `  ${off}` : ''}   ${counts}`);
   };
   for (const [name, set] of Object.entries(scored)) {
     lines.push(`${name}: ${set.films} films, ${set.frames} frames, ${set.cuts} cuts`);
-    lines.push(`  ${''.padEnd(34)}prec.  recall F1`);
+    lines.push(head);
     for (const tolerance of TOLERANCES.map((value) => `tolerance ${value}`)) {
       line(`rushes, ${tolerance}`, set.rushes[tolerance]);
       line(`scdet at ${set.scdet.threshold}, ${tolerance}`, set.scdet[tolerance]);
@@ -197,6 +203,12 @@ function table({ sets: scored, weights, leaveOneSourceOut }) {
     const left = leaveOneSourceOut?.[name];
     if (left) line('rushes, weights fitted to others', left);
   }
+  lines.push(
+    'dissolves and fades of the made films: right where half of what label and found cover together is common to both;',
+    '  seconds that their starts and ends are off: the median, and what a tenth exceeds',
+    `${head}     median tenth`,
+  );
+  for (const [kind, score] of Object.entries(spans)) line(`rushes, ${kind}`, score);
   if (weights) lines.push(`weights fitted to all: ${weights.join(' ')}`);
   return lines.join('\n');
 }

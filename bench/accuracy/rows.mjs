@@ -48,7 +48,7 @@ export async function loadInternals() {
   return import(pathToFileURL(file).href);
 }
 
-/** One Float64Array of `MEASURE_ROW.length` columns a frame, and what seconds a tick of `pts` is. */
+/** One Float64Array of `MEASURE_ROW.length` columns a frame, and what `pts` counts, `{ num, den }` of a second. */
 export async function measureFilm(file, folder, internals, streamIndex) {
   const { MEASURE_VERSION, openVideo } = internals;
   const { mtimeMs, size } = statSync(file);
@@ -66,12 +66,11 @@ export async function measureFilm(file, folder, internals, streamIndex) {
 }
 
 async function rowsOf(video, kept, { MEASURE_ROW, resolveGeometry }) {
-  const { num, den } = video.info.timeBase;
-  const tick = num / den;
+  const { timeBase } = video.info;
   if (existsSync(kept)) {
     const { buffer, byteOffset, length } = readFileSync(kept);
     const rows = new Float64Array(buffer.slice(byteOffset, byteOffset + length));
-    return { rows, tick, frames: rows.length / MEASURE_ROW.length };
+    return { rows, timeBase, frames: rows.length / MEASURE_ROW.length };
   }
   const selection = {
     start: null,
@@ -103,5 +102,5 @@ async function rowsOf(video, kept, { MEASURE_ROW, resolveGeometry }) {
   }
   writeFileSync(`${kept}.part`, new Uint8Array(rows.buffer));
   renameSync(`${kept}.part`, kept);
-  return { rows, tick, frames: rows.length / MEASURE_ROW.length };
+  return { rows, timeBase, frames: rows.length / MEASURE_ROW.length };
 }

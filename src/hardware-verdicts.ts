@@ -45,8 +45,12 @@ export function verdictPath(directory = defaultDirectory()): string {
   return join(directory, 'decode-verdicts.json');
 }
 
+let machine: string | undefined;
+
+/** Found out once: it takes as long as opening a short file does, and every opening asks. */
 function thisMachine(): string {
-  return machineKey(loadAddon().versions().ffmpeg as string);
+  machine ??= machineKey(loadAddon().versions().ffmpeg as string);
+  return machine;
 }
 
 async function readVerdicts(path: string): Promise<VerdictFile> {

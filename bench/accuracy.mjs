@@ -1,15 +1,17 @@
-// How well cuts, dissolves and fades are found: node bench/accuracy.mjs [--clips DIR] [--media DIR] [--films 50] [--seed 1] [--folder DIR] [--fit] [--json]
+// How well events are found: node bench/accuracy.mjs [--clips DIR] [--media DIR] [--films 50] [--seed 1] [--folder DIR] [--fit] [--json]
 //
 // Scores the cuts of `analyze` against those read by eye (MEDIA/oracle/cut_labels.json) and against films that it makes itself with the
 // ffmpeg tool from single shots: of MEDIA/media, or of the files in --clips, each of which must be one shot. Beside it FFmpeg's scdet,
-// on the same films, at whichever threshold suits it best. --fit also fits the detector's weights anew, prints them, and scores every
-// source with weights that were fitted without it. Dissolves and fades are scored on the made films. Films and measures are kept in --folder (by default in the system's temporary
+// on the same films, at whichever threshold suits it best. Dissolves, fades, black, frozen pictures and bars are scored on the made films,
+// the last three beside FFmpeg's blackdetect, freezedetect and cropdetect. --fit also fits the detector's weights anew, prints them, and scores
+// every source with weights that were fitted without it. Films and measures are kept in --folder (by default in the system's temporary
 // folder), because making and decoding them takes minutes.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { filterFilm } from './accuracy/filters.mjs';
 import { fitWeights, groupsAt, observe } from './accuracy/fit.mjs';
 import { makeFilms } from './accuracy/make.mjs';
 import { loadInternals, measureFilm } from './accuracy/rows.mjs';
@@ -57,7 +59,7 @@ console.log(values.json ? JSON.stringify(output, null, 2) : table(output));
 /** Everything known about a film: labels, what was found in it, the evidence for that, and scdet's scores. */
 async function examine(film, streamIndex) {
   mkdirSync(values.folder, { recursive: true });
-  const { rows, timeBase, frames } = await measureFilm(
+  const { rows, timeBase, size, frames } = await measureFilm(
     ...[film.file, values.folder, internals, streamIndex],
   );
   const evidence = new Map();
@@ -66,8 +68,10 @@ async function examine(film, streamIndex) {
   const found = internals.cutsIn(changes, spans, {
     onEvidence: (frame, hard, soft) => evidence.set(frame, { hard, soft }),
   });
+  const samples = samplesIn(rows, changes);
+  const borders = internals.bordersOf(samples, changes, found, spans, size);
   const scdet = scdetScores(film.file);
-  return { film, frames, changes, found, spans, evidence, scdet };
+  return { film, frames, size, changes, found, spans, borders, evidence, scdet };
 }
 
 function changesIn(rows, { num, den }) {
@@ -77,6 +81,17 @@ function changesIn(rows, { num, den }) {
     const pts = row[internals.MEASURE_ROW.pts];
     // As `analyze` has it: rounded otherwise, times decide otherwise at a limit.
     return { time: (pts * num) / den, pts, ...internals.changeOf(row) };
+  });
+}
+
+/** What samples tell of borders. */
+function samplesIn(rows, changes) {
+  const { FLAG_SAMPLED, MEASURE_ROW } = internals;
+  return changes.flatMap(({ time }, i) => {
+    const column = (name) => rows[i * MEASURE_ROW.length + MEASURE_ROW[name]];
+    if ((column('flags') & FLAG_SAMPLED) === 0) return [];
+    const names = ['brightness', 'left', 'top', 'right', 'bottom'];
+    return { time, ...Object.fromEntries(names.map((name) => [name, column(name)])) };
   });
 }
 
@@ -106,7 +121,8 @@ async function madeFilms() {
   const examined = [];
   for (const film of films) {
     report(`measuring ${basename(film.file)}`);
-    examined.push({ ...(await examine(film)), labelled: false });
+    const filtered = filterFilm(film.file, values.folder);
+    examined.push({ ...(await examine(film)), filtered, labelled: false });
   }
   return examined;
 }
@@ -204,11 +220,12 @@ function table({ sets: scored, spans, weights, leaveOneSourceOut }) {
     if (left) line('rushes, weights fitted to others', left);
   }
   lines.push(
-    'dissolves and fades of the made films: right where half of what label and found cover together is common to both;',
-    '  seconds that their starts and ends are off: the median, and what a tenth exceeds',
+    'spans of the made films: right where half of what label and found cover together is common to both;',
+    '  seconds that their starts and ends are off: the median, and what a tenth exceeds;',
+    '  bars: the box that holds for more than half of a film, right within 2 pixels',
     `${head}     median tenth`,
   );
-  for (const [kind, score] of Object.entries(spans)) line(`rushes, ${kind}`, score);
+  for (const [title, score] of Object.entries(spans)) line(title, score);
   if (weights) lines.push(`weights fitted to all: ${weights.join(' ')}`);
   return lines.join('\n');
 }

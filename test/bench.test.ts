@@ -103,3 +103,38 @@ test('medians are of the ratios in each round, not ratios of medians', async () 
   expect(ratios([1, 4, 9], [1, 2, 3])).toEqual({ median: 2, least: 1, greatest: 3 });
   expect(ratios([1, 2], [1, 1]).median).toBe(1.5);
 });
+
+test('spans agree with labels where half of both is common, boxes within 2 pixels', async () => {
+  const { scoreSpans } = await load('accuracy/spans.mjs');
+  const crop = { left: 0, top: 20, width: 320, height: 140 };
+  const film = (black: number[], top: number) => ({
+    film: {
+      ...{ gradual: [[70, 80, 'fade-out']], black: [[20, 30]], freezes: [], frames: 100 },
+      ...{ shots: [{ begin: 0, group: 'any', tricks: [] }], crop },
+    },
+    changes: Array.from({ length: 100 }, (_, frame) => ({ time: frame / 25 })),
+    size: { width: 320, height: 180 },
+    spans: { ...spans([black, [75, 82]]), transitions: [] },
+    borders: [{ start: 0, end: 3, crop: { ...crop, top, height: 160 - top } }],
+    filtered: { ...spans([]), boxes: [{ crop, share: 0.4 }] },
+  });
+  const spans = (ranges: number[][]) => ({
+    black: ranges.map(([start = 0, end = 0]) => ({
+      ...{ type: 'black', start: start / 25, end: end / 25 },
+    })),
+    freezes: [],
+  });
+  // What is black at the end of a fade has no label, and is not false.
+  const scores = scoreSpans([film([20, 40], 22), film([20, 41], 23)]);
+  const counts = { right: 1, wrong: 1, missed: 1, precision: 0.5, recall: 0.5, f1: 0.5 };
+  expect(scores['rushes, black']).toEqual({
+    ...{ ...counts, distances: { median: 0.2, tenth: 0.4 } },
+  });
+  expect(scores['rushes, bars']).toMatchObject(counts);
+  expect(scores['rushes, fades']).toMatchObject({ right: 0, wrong: 0, missed: 2 });
+  // A box of less than half of a film is not the film's.
+  expect(scores['cropdetect=round=2:reset=1, bars']).toMatchObject({
+    wrong: 0,
+    missed: 2,
+  });
+});

@@ -14,12 +14,14 @@ export async function loadInternals() {
       contents: [
         "export { openVideo } from './src/video.ts';",
         "export { resolveGeometry } from './src/geometry.ts';",
-        "export { MEASURE_ROW } from './src/native.ts';",
+        "export { FLAG_SAMPLED, MEASURE_ROW } from './src/native.ts';",
         "export { MEASURE_VERSION } from './src/measures.ts';",
         "export { changeOf } from './src/analyze.ts';",
+        "import { bordersIn } from './src/detectors/borders.ts';",
         "import { CutDetector } from './src/detectors/cuts.ts';",
+        "import { shotsFrom } from './src/detectors/shots.ts';",
         "import { BlackDetector, FreezeDetector } from './src/detectors/spans.ts';",
-        "import { distinct, TransitionDetector, withoutTransitions } from './src/detectors/transitions.ts';",
+        "import { byTime, distinct, TransitionDetector, withoutTransitions } from './src/detectors/transitions.ts';",
         'const all = (detector, changes, end) => [',
         '  ...changes.flatMap((change) => detector.push(change)),',
         '  ...detector.finish(end),',
@@ -38,6 +40,12 @@ export async function loadInternals() {
         '  const cuts = decided.filter(({ cut }) => cut);',
         '  return withoutTransitions(cuts, transitions).map(({ frame }) => frame);',
         '}',
+        'export function bordersOf(samples, changes, frames, { transitions }, size) {',
+        "  const cuts = frames.map((frame) => ({ type: 'cut', time: changes[frame].time }));",
+        '  const events = [...cuts, ...transitions].sort(byTime);',
+        '  const range = { start: changes[0].time, end: changes.at(-1).time };',
+        '  return bordersIn(samples, shotsFrom(events, range), size);',
+        '}',
       ].join('\n'),
       resolveDir: root,
       loader: 'ts',
@@ -48,7 +56,7 @@ export async function loadInternals() {
   return import(pathToFileURL(file).href);
 }
 
-/** One Float64Array of `MEASURE_ROW.length` columns a frame, and what `pts` counts, `{ num, den }` of a second. */
+/** One Float64Array of `MEASURE_ROW.length` columns a frame, what `pts` counts (`{ num, den }` of a second), and the picture's `size`. */
 export async function measureFilm(file, folder, internals, streamIndex) {
   const { MEASURE_VERSION, openVideo } = internals;
   const { mtimeMs, size } = statSync(file);
@@ -66,11 +74,12 @@ export async function measureFilm(file, folder, internals, streamIndex) {
 }
 
 async function rowsOf(video, kept, { MEASURE_ROW, resolveGeometry }) {
-  const { timeBase } = video.info;
+  const { timeBase, width, height } = video.info;
+  const size = { width, height };
   if (existsSync(kept)) {
     const { buffer, byteOffset, length } = readFileSync(kept);
     const rows = new Float64Array(buffer.slice(byteOffset, byteOffset + length));
-    return { rows, timeBase, frames: rows.length / MEASURE_ROW.length };
+    return { rows, timeBase, size, frames: rows.length / MEASURE_ROW.length };
   }
   const selection = {
     start: null,
@@ -102,5 +111,5 @@ async function rowsOf(video, kept, { MEASURE_ROW, resolveGeometry }) {
   }
   writeFileSync(`${kept}.part`, new Uint8Array(rows.buffer));
   renameSync(`${kept}.part`, kept);
-  return { rows, timeBase, frames: rows.length / MEASURE_ROW.length };
+  return { rows, timeBase, size, frames: rows.length / MEASURE_ROW.length };
 }

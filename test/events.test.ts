@@ -27,8 +27,12 @@ const WHITE: Picture = () => 235;
 const repeat = (count: number, picture: (i: number) => Picture): Picture[] =>
   Array.from({ length: count }, (_, i) => picture(i));
 
-/** What is found in pictures with some grain, 25 a second. */
-function eventsIn(pictures: readonly Picture[], grain = 3): AnalysisEvent[] {
+/** What is found in pictures with some grain, by default 25 a second. */
+function eventsIn(
+  pictures: readonly Picture[],
+  grain = 3,
+  timeOf = (frame: number) => frame / 25,
+): AnalysisEvent[] {
   const meter = new ChangeMeter();
   const detector = new EventDetector();
   const grey: Plane = { data: Uint8Array.of(128), width: 1, height: 1, stride: 1 };
@@ -41,10 +45,10 @@ function eventsIn(pictures: readonly Picture[], grain = 3): AnalysisEvent[] {
       );
     });
     const luma = { data, width: WIDTH, height: HEIGHT, stride: WIDTH };
-    const change = meter.next({ luma, u: grey, v: grey, fullRange: false }, i / 25);
-    detector.push({ time: i / 25, pts: i, ...change });
+    const change = meter.next({ luma, u: grey, v: grey, fullRange: false }, timeOf(i));
+    detector.push({ time: timeOf(i), pts: i, ...change });
   }
-  return detector.finish(pictures.length / 25).events;
+  return detector.finish(timeOf(pictures.length)).events;
 }
 
 function cutTimes(events: readonly AnalysisEvent[]): number[] {
@@ -72,6 +76,26 @@ describe('gradual changes', () => {
     // A frame or two may hardly differ from a pure one.
     expect(Math.abs((found?.start ?? NaN) - 40 / 25)).toBeLessThanOrEqual(0.12);
     expect(Math.abs((found?.end ?? NaN) - 65 / 25)).toBeLessThanOrEqual(0.12);
+  });
+
+  test('are the same wherever the film begins, though times are rounded otherwise there', () => {
+    const pictures = [
+      ...repeat(40, () => scene(1)),
+      ...repeat(12, (i) => mix(scene(1), scene(2), (i + 1) / 13)),
+      ...repeat(60, () => scene(2)),
+    ];
+    // 30 a second, as Matroska has them: every 33 or 34 ms.
+    const from = (start: number) => {
+      const timeOf = (i: number) => (start + Math.round((i * 1000) / 30)) / 1000;
+      const rounded = (value: number) => Number(value.toFixed(6));
+      return only(eventsIn(pictures, 3, timeOf), 'dissolve').map((event) => ({
+        start: rounded(event.start - start / 1000),
+        end: rounded(event.end - start / 1000),
+        confidence: rounded(event.confidence),
+      }));
+    };
+    expect(from(0)).toHaveLength(1);
+    for (const start of [1000, 7000, 100_000]) expect(from(start)).toEqual(from(0));
   });
 
   for (const [color, plain] of [

@@ -198,10 +198,11 @@ const WINDOWS = [0.27, 0.4, 0.6, 0.9, 1.3, 1.9, 2.7, 3.6];
 /** Seconds that are looked at before and after a window. */
 const ASIDE = 0.25;
 /**
- * Seconds between frames that are looked at, at least: a little less than at 30 a second. The longest window, and what is looked at
- * before and after it, are 127 frames then: {@link RecentFrames} holds as many.
+ * Seconds between frames that are looked at, at least: a little less than at 30 a second, and no whole number of milliseconds, so that
+ * rounding does not decide about timestamps in those. The longest window, and what is looked at before and after it, are 127 frames then:
+ * {@link RecentFrames} holds as many.
  */
-const SPACING = 0.033;
+const SPACING = 0.0329;
 /** Seconds after a transition until no window that holds it is left that could fit better. */
 const SETTLED = 1;
 /** Mismatch of the pictures before and after, at least. */

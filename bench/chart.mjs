@@ -47,7 +47,7 @@ function panel(heading, { peers }, titleOf, top) {
   const floorX = labelWidth + scale;
   const bars = rows.map(({ name, cpu, of }, i) => {
     const y = top + headingHeight + i * rowHeight;
-    const own = name === ours ? ' ours' : '';
+    const own = name.startsWith(ours) ? ' ours' : '';
     const text = y + barHeight - 3;
     const right = labelWidth + of * scale;
     return [

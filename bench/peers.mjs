@@ -57,7 +57,7 @@ const pictures = ['frames', 'rate', 'times'];
  * @property {(work: Work) => string | undefined} [refuses] why it cannot do a work of its kinds
  */
 
-/** @type {Peer[]} in the order of the table. The first is ours, the second the floor. */
+/** @type {Peer[]} in the order of the table. The first is ours. */
 export const peers = [
   {
     name: 'rushes',
@@ -65,6 +65,13 @@ export const peers = [
     does: [...pictures, 'analyze', 'import'],
     command: script('rushes.mjs'),
     module: join(root, 'dist', 'index.mjs'),
+  },
+  {
+    name: 'rushes-prebuilt',
+    title: 'rushes, prebuilt addon',
+    does: [...pictures, 'analyze'],
+    command: (work) => ['env', 'PREBUILDS_ONLY=1', ...script('rushes.mjs')(work)],
+    prepare: findPrebuilt,
   },
   {
     name: 'ffmpeg-decode',
@@ -160,7 +167,7 @@ export const peers = [
 export const reference = script('ffmpeg-pipe.mjs', { scaler: 'area' });
 
 export const ours = peers[0].name;
-export const floor = peers[1].name;
+export const floor = 'ffmpeg-decode';
 
 function oneFile({ files }) {
   return files.length === 1 ? undefined : 'takes one file';
@@ -170,6 +177,12 @@ function oneFile({ files }) {
 function reason(error) {
   const lines = `${error.stderr || error.message}`.trim().split('\n');
   return new Error(lines.slice(-3).join(' ').slice(0, 300));
+}
+
+/** The addon with FFmpeg inside, which most users get: another FFmpeg than that of the floor. */
+async function findPrebuilt() {
+  const folder = join(root, 'prebuilds', `${process.platform}-${process.arch}`);
+  if (!existsSync(folder)) throw new Error('there is none: npm run prebuilds makes it');
 }
 
 let installation;

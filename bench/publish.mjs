@@ -32,8 +32,8 @@ function columns(workloads) {
 }
 
 const rows = [
-  ...[ours, 'plain-c-area', 'node-av', 'beamcoder', 'mediabunny', 'ffmpeg-pipe'],
-  ...['ffmpeg-pipe-area', 'ffmpeg-detect'],
+  ...[ours, 'rushes-prebuilt', 'plain-c-area', 'node-av', 'beamcoder', 'mediabunny'],
+  ...['ffmpeg-pipe', 'ffmpeg-pipe-area', 'ffmpeg-detect'],
 ];
 
 function markdownTable({ workloads }, titleOf) {

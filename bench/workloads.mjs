@@ -25,8 +25,8 @@ const someTimes = someFrames.map((frame) => (frame + 0.5) / 30);
 
 /** Without the peers that only repeat another one with a slower scaler. */
 const quickest = [
-  ...['rushes', 'ffmpeg-decode', 'ffmpeg-area', 'ffmpeg-pipe-area', 'plain-c-area'],
-  ...['node-av', 'beamcoder', 'mediabunny'],
+  ...['rushes', 'rushes-prebuilt', 'ffmpeg-decode', 'ffmpeg-area', 'ffmpeg-pipe-area'],
+  ...['plain-c-area', 'node-av', 'beamcoder', 'mediabunny'],
 ];
 
 /** @type {Workload[]} */

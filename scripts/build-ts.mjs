@@ -58,6 +58,26 @@ const libraryStaysOutside = (...own) => ({
   },
 });
 
+/** Parts of Node that take long to load, and that opening a video and taking its frames does without. */
+const heavyBuiltIns = /^node:(child_process|crypto|v8|zlib)$/;
+
+/** Loads them where something of them is first used, not with the library. */
+const lazyBuiltIns = {
+  name: 'lazy-built-ins',
+  setup(build) {
+    build.onResolve({ filter: heavyBuiltIns }, ({ path, namespace }) =>
+      namespace === 'lazy' ? { path, external: true } : { path, namespace: 'lazy' },
+    );
+    build.onLoad({ filter: heavyBuiltIns, namespace: 'lazy' }, ({ path }) => {
+      const names = Object.keys(createRequire(import.meta.url)(path));
+      const getters = names.map((name) => `get ${name}() { return load().${name}; }`);
+      return {
+        contents: `const load = () => require('${path}');\nmodule.exports = { ${getters.join(', ')} };`,
+      };
+    });
+  },
+};
+
 async function buildCommonJs(dist) {
   const outfile = join(dist, 'cjs', 'index.js');
   const beamcoderProcess = join(root, 'src', 'backend', 'beamcoder', 'process.ts');
@@ -70,6 +90,7 @@ async function buildCommonJs(dist) {
       outfile: file,
       format: 'cjs',
       define: { 'import.meta.dirname': '__dirname' },
+      plugins: [lazyBuiltIns],
     });
   }
   await writeFile(join(dist, 'cjs', 'package.json'), '{ "type": "commonjs" }\n');

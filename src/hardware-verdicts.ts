@@ -80,6 +80,8 @@ export async function storedVerdicts(
   directory?: string,
 ): Promise<readonly HardwareVerdict[]> {
   const { machines } = await readVerdicts(verdictPath(directory));
+  // To find out which machine this is takes as long as opening a short file does.
+  if (Object.keys(machines).length === 0) return [];
   const own = machines[thisMachine()];
   return Array.isArray(own) ? own : [];
 }

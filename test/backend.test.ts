@@ -202,6 +202,18 @@ describe('the backend', () => {
   });
 });
 
+test('importing the library loads no part of Node that it may never use', async () => {
+  const library = JSON.stringify(join(copyOfPackage('corrupt'), 'dist', 'index.mjs'));
+  const { stdout, ...rest } = await runScript(
+    `const before = new Set(process.moduleLoadList);
+    await import(${library});
+    const names = ['child_process', 'crypto', 'v8', 'zlib'].map((name) => 'NativeModule ' + name);
+    console.log(names.filter((name) => !before.has(name) && process.moduleLoadList.includes(name)));`,
+  );
+  expect(rest).toEqual(CLEAN);
+  expect(stdout).toBe('[]\n');
+});
+
 test('importing the library loads no backend', async () => {
   const library = JSON.stringify(join(copyOfPackage('corrupt'), 'dist', 'index.mjs'));
   const { stdout, ...rest } = await runScript(

@@ -3,13 +3,19 @@
 // Frames of 640x360 rgb24 are taken and nothing is done with them; decoding and scaling go on in other threads. What the main
 // thread runs meanwhile, by the kernel's account (Linux: /proc/PID/task/TID/schedstat), is the price of asking for a frame, being
 // woken for it, making its object and its buffer, and collecting the garbage. Ways take turns; given are medians of 7 rounds.
+//
+// "The addon alone" is what Node-API asks for, whoever uses it: the same reads of 8 frames, two of them under way, into the same
+// sixteen buffers for ever, and nothing made of what comes.
 import { readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import nodeGypBuild from 'node-gyp-build';
 import { openVideo } from '../dist/index.mjs';
 import { clipFiles } from './clips.mjs';
 import { median } from './statistics.mjs';
 
 const ROUNDS = 7;
-const size = { width: 640, height: 360, fit: 'fill', pixelFormat: 'rgb24' };
+const [width, height, pixelFormat] = [640, 360, 'rgb24'];
 const [file] = await clipFiles('h264-1080p-low.mp4', console.error);
 
 /** Microseconds that the main thread has run; its id is that of the process. */
@@ -18,39 +24,90 @@ function mainThread() {
   return Number(readFileSync(account, 'utf8').split(' ')[0]) / 1000;
 }
 
+/** Microseconds a frame, of batches with `length` frames. */
+async function costOf(batches, done) {
+  const before = mainThread();
+  let frames = 0;
+  for await (const batch of batches) {
+    frames += batch.length;
+    done?.(batch);
+  }
+  return (mainThread() - before) / frames;
+}
+
 async function* oneByOne(video) {
   for await (const frame of video.frames()) yield [frame];
 }
 
-const ways = {
-  'one by one': { batches: oneByOne },
-  'one by one, recycled': { batches: oneByOne, recycle: true },
-  'batches of 8': { batches: (video) => video.batches({ size: 8 }) },
-  'batches of 8, recycled': {
-    batches: (video) => video.batches({ size: 8 }),
-    recycle: true,
-  },
-};
+const inBatches = (video) => video.batches({ size: 8 });
 
-async function measure({ batches, recycle = false }) {
-  const video = await openVideo(file, size);
-  try {
-    let frames = 0;
-    const before = mainThread();
-    for await (const batch of batches(video)) {
-      frames += batch.length;
-      if (!recycle) continue;
+function library(batches, recycles) {
+  return async () => {
+    const video = await openVideo(file, { width, height, fit: 'fill', pixelFormat });
+    const recycle = (batch) => {
       for (const frame of batch) video.recycle(frame);
+    };
+    try {
+      return await costOf(batches(video), recycles ? recycle : undefined);
+    } finally {
+      await video.close();
     }
-    return (mainThread() - before) / frames;
-  } finally {
-    await video.close();
+  };
+}
+
+/** Reads of 8 frames by the border of src/native.ts. */
+async function* reads(decoder) {
+  const post = ({ buffers, rows }) => {
+    return { buffers, rows, result: decoder.read(buffers, rows) };
+  };
+  const bytes = width * height * 3;
+  const queue = [0, 1].map(() => {
+    const buffers = Array.from({ length: 8 }, () => new ArrayBuffer(bytes));
+    return post({ buffers, rows: new ArrayBuffer(8 * 8 * buffers.length) });
+  });
+  for (;;) {
+    const first = queue.shift();
+    const read = await first.result;
+    const length = read.count ?? read;
+    if (length === 0) return;
+    yield { length };
+    queue.push(post(first));
   }
 }
 
+async function addonAlone() {
+  const { Decoder } = nodeGypBuild(dirname(dirname(fileURLToPath(import.meta.url))));
+  const stream = { source: file, streamIndex: -1, language: '' };
+  const decoder = new Decoder({ ...stream, threads: 0, skipErrors: false });
+  await decoder.open();
+  const placed = { width, height, left: 0, top: 0, quarterTurns: 0, flip: false };
+  await decoder.start(
+    {
+      ...{ start: null, end: null, step: 1, every: 0 },
+      ...{ keyFrames: false, all: false, previous: false },
+    },
+    {
+      ...{ scaleWidth: width, scaleHeight: height, ...placed },
+      ...{ pixelFormat, toneMap: false, scalesOnDevice: false },
+    },
+  );
+  try {
+    return await costOf(reads(decoder));
+  } finally {
+    await decoder.close();
+  }
+}
+
+const ways = {
+  'one by one': library(oneByOne, false),
+  'one by one, recycled': library(oneByOne, true),
+  'batches of 8': library(inBatches, false),
+  'batches of 8, recycled': library(inBatches, true),
+  'the addon alone': addonAlone,
+};
 const costs = Object.fromEntries(Object.keys(ways).map((name) => [name, []]));
 for (let round = 0; round < ROUNDS; round++) {
-  for (const [name, way] of Object.entries(ways)) costs[name].push(await measure(way));
+  for (const [name, measure] of Object.entries(ways)) costs[name].push(await measure());
 }
 for (const [name, found] of Object.entries(costs)) {
   const [least, greatest] = [Math.min(...found), Math.max(...found)];

@@ -23,9 +23,13 @@ const MAX_ERRORS = 1000;
 
 /** A read under way. */
 export interface PostedRead<T> {
-  readonly result: Promise<NativeRead>;
+  readonly result: Promise<NativeRead | number>;
   /** What the read came to, once `result` has settled. */
   take(read: NativeRead): T[];
+}
+
+function plainRead(count: number): NativeRead {
+  return { count, done: false, needed: 0 };
 }
 
 /** What all decoders of a video are opened with. */
@@ -120,7 +124,8 @@ export class DecoderPool {
         }
         await started;
         const { result, take } = queue.shift() as PostedRead<T>;
-        const read = await result;
+        const told = await result;
+        const read = typeof told === 'number' ? plainRead(told) : told;
         this.#keepErrors(read);
         if (read.path !== undefined) this.#keepPath(read.path);
         const taken = take(read);

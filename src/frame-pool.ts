@@ -13,7 +13,11 @@ export class FramePool {
   take(count: number, bytes: number): ArrayBuffer[] {
     if (this.#spare[0]?.byteLength !== bytes) this.#spare.length = 0;
     this.#largestRead = Math.max(this.#largestRead, count);
-    return Array.from({ length: count }, () => this.#spare.pop() ?? uninitialised(bytes));
+    const buffers: ArrayBuffer[] = [];
+    while (buffers.length < count) {
+      buffers.push(this.#spare.pop() ?? uninitialised(bytes));
+    }
+    return buffers;
   }
 
   /** Takes the memory out of `buffer`, if any is left in it, and keeps it if frames need `bytes` now. */

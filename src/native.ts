@@ -104,7 +104,7 @@ export interface NativeOutput extends Geometry {
   scalesOnDevice: boolean;
 }
 
-/** What a read came to. */
+/** What a read came to; a number in its place is the `count` of one that has nothing else to tell. */
 export interface NativeRead {
   /** Rows, and with them buffers, that were filled. */
   count: number;
@@ -145,9 +145,9 @@ export interface NativeDecoder {
   /** Takes such rows, of the same file, instead of making them. */
   setIndex(rows: ArrayBuffer, fromPackets: boolean): Promise<void>;
   /** Fills `buffers` in order and a row for each in `rows` (Note [Rows]). */
-  read(buffers: ArrayBuffer[], rows: ArrayBuffer): Promise<NativeRead>;
+  read(buffers: ArrayBuffer[], rows: ArrayBuffer): Promise<NativeRead | number>;
   /** Measures the next frames of the range inside the output's `scaleWidth` × `scaleHeight`, one row each. */
-  measure(rows: ArrayBuffer): Promise<NativeRead>;
+  measure(rows: ArrayBuffer): Promise<NativeRead | number>;
   /** Stops what is under way with `ERR_ABORTED`; the next `start` works again. */
   cancel(): void;
   /** Frees file, codec and thread; what is under way ends with `ERR_CLOSED`. Settled when all is freed. */

@@ -411,17 +411,15 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
     nextSize: () => number,
   ): AsyncGenerator<PictureRead[], void, undefined> {
     return this.#pool.pass(signal, start, (decoder) => {
-      const count = nextSize();
-      const bytes = this.#frameBytes;
-      const buffers = this.#memory.take(count, bytes);
-      const rows = new ArrayBuffer(count * FRAME_ROW.length * 8);
+      const size = nextSize();
+      const buffers = this.#memory.take(size, this.#frameBytes);
+      const rows = new Float64Array(size * FRAME_ROW.length);
       return {
-        result: decoder.read(buffers, rows),
+        result: decoder.read(buffers, rows.buffer),
         take: (read) => {
           if (read.needed > 0) this.#frameBytes = read.needed;
           if (read.count === 0) return [];
-          const frames = this.#toFrames(read, buffers, new Float64Array(rows));
-          return [{ frames, size: count }];
+          return [{ frames: this.#toFrames(read, buffers, rows), size }];
         },
       };
     });
@@ -459,23 +457,22 @@ export class Video implements AsyncIterable<Frame>, AsyncDisposable {
     const native = this.pixelFormat === 'native';
     const frames: Frame[] = [];
     for (let i = 0; i < read.count; i++) {
-      const column = (name: keyof typeof FRAME_ROW) =>
-        rows[i * FRAME_ROW.length + FRAME_ROW[name]] as number;
-      const bytes = column('bytes');
+      const column = (index: number) => rows[i * FRAME_ROW.length + index] as number;
+      const bytes = column(FRAME_ROW.bytes);
       const buffer = buffers[i] as ArrayBuffer;
       frames.push({
         data: new Uint8Array(
           buffer.byteLength === bytes ? buffer : buffer.slice(0, bytes),
         ),
-        width: native ? column('width') : this.frameSize.width,
-        height: native ? column('height') : this.frameSize.height,
+        width: native ? column(FRAME_ROW.width) : this.frameSize.width,
+        height: native ? column(FRAME_ROW.height) : this.frameSize.height,
         pixelFormat: native
-          ? (read.formats?.[column('format')] as string)
+          ? (read.formats?.[column(FRAME_ROW.format)] as string)
           : this.pixelFormat,
-        pts: column('pts'),
-        time: (column('pts') * num) / den,
-        duration: (column('duration') * num) / den,
-        keyFrame: (column('flags') & FLAG_KEY_FRAME) !== 0,
+        pts: column(FRAME_ROW.pts),
+        time: (column(FRAME_ROW.pts) * num) / den,
+        duration: (column(FRAME_ROW.duration) * num) / den,
+        keyFrame: (column(FRAME_ROW.flags) & FLAG_KEY_FRAME) !== 0,
       });
     }
     return frames;

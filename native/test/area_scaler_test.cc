@@ -10,11 +10,8 @@
 #include <string>
 #include <vector>
 
-#if RUSHES_HIGHWAY
-#include <hwy/targets.h>
-#endif
-
 #include "area_reference.h"
+#include "each_target.h"
 
 extern "C" {
 #include <libavutil/imgutils.h>
@@ -188,28 +185,6 @@ constexpr Resize kResizes[] = {
     {{67, 64}, {40, 2}},     {{480, 270}, {427, 240}}, {{255, 255}, {16, 16}}};
 
 #if RUSHES_HIGHWAY
-/// Runs `check` with each set of instructions that this machine has, and last
-/// with none of them.
-template <typename Check>
-void withEachTarget(Check&& check) {
-  const int64_t all = hwy::SupportedTargets();
-  for (int bit = 0; bit < 63; ++bit) {
-    const int64_t target = all & (int64_t{1} << bit);
-    if (target == 0) continue;
-    hwy::GetChosenTarget().Update(target);
-    check(hwy::TargetName(target));
-  }
-  hwy::GetChosenTarget().Update(all);
-}
-
-template <typename Make>
-auto plainly(Make&& make) {
-  hwy::GetChosenTarget().Update(0);
-  auto made = make();
-  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
-  return made;
-}
-
 TEST_CASE("all vector instructions give what the plain kernels give") {
   int cases = 0;
   for (const AVPixelFormat source : kSources) {

@@ -12,16 +12,35 @@ namespace {
 
 __extension__ typedef __int128 Int128;
 
-/// Cell boundaries when `length` samples are shared out among `count` cells:
-/// cell i begins at floor(i * length / count) and holds at least one sample, so
-/// that pictures smaller than the grid repeat theirs.
-int cellBegin(int i, int count, int length) {
-  return static_cast<int>(static_cast<int64_t>(i) * length / count);
-}
-int cellEnd(int i, int count, int length) {
-  return std::max(
-      cellBegin(i, count, length) + 1, cellBegin(i + 1, count, length));
-}
+/// How `length` samples are shared out among `count` cells: cell i begins at
+/// floor(i * length / count) and holds at least one sample, so that pictures
+/// smaller than the grid repeat theirs.
+template <int count>
+struct Cells {
+  std::array<int, count> begin;
+  std::array<int, count> end;
+
+  explicit Cells(int length) {
+    const auto first = [length](int i) {
+      return static_cast<int>(static_cast<int64_t>(i) * length / count);
+    };
+    for (int i = 0; i < count; ++i) begin[i] = first(i);
+    for (int i = 0; i < count; ++i) {
+      end[i] = std::max(begin[i] + 1, first(i + 1));
+    }
+  }
+
+  int length(int i) const { return end[i] - begin[i]; }
+
+  /// Adds each cell's part of `line` to `sums`.
+  void add(const uint16_t* line, int64_t* sums) const {
+    for (int i = 0; i < count; ++i) {
+      uint32_t sum = 0;
+      for (int x = begin[i]; x < end[i]; ++x) sum += line[x];
+      sums[i] += sum;
+    }
+  }
+};
 
 /// Samples whose squares, times 255 * 4 squared, add up within 32 bits.
 constexpr int kChunk = 1024;
@@ -34,52 +53,29 @@ double variance(int64_t n, int64_t sum, int64_t squares) {
          static_cast<double>(static_cast<Int128>(n) * n);
 }
 
-/// Sums of the cells of a grid, row by row, into `sums`.
-void cellSums(const Plane& plane, int columns, int rows, int64_t* sums) {
-  std::vector<uint16_t> lines(plane.width);
-  std::fill(sums, sums + columns * rows, 0);
-  for (int j = 0; j < rows; ++j) {
-    const int bottom = cellEnd(j, rows, plane.height);
-    for (int y = cellBegin(j, rows, plane.height); y < bottom;) {
-      // 257 samples of 255 are the most that 16 bits hold.
-      const int stop = std::min(bottom, y + 257);
-      std::fill(lines.begin(), lines.end(), 0);
-      for (; y < stop; ++y) {
-        const uint8_t* row = plane.data + y * plane.stride;
-        uint16_t* line = lines.data();
-        for (int x = 0; x < plane.width; ++x) line[x] += row[x];
-      }
-      for (int i = 0; i < columns; ++i) {
-        const int end = cellEnd(i, columns, plane.width);
-        uint32_t sum = 0;
-        for (int x = cellBegin(i, columns, plane.width); x < end; ++x) {
-          sum += lines[x];
-        }
-        sums[j * columns + i] += sum;
-      }
-    }
-  }
-}
-
-int cellArea(const Plane& plane, int columns, int rows, int i, int j) {
-  return (cellEnd(i, columns, plane.width) -
-          cellBegin(i, columns, plane.width)) *
-         (cellEnd(j, rows, plane.height) - cellBegin(j, rows, plane.height));
-}
-
 uint64_t differenceHash(const Plane& luma) {
   constexpr int kColumns = 9;
   constexpr int kRows = 8;
-  int64_t sums[kColumns * kRows];
-  cellSums(luma, kColumns, kRows, sums);
+  const Cells<kColumns> columns(luma.width);
+  const Cells<kRows> rows(luma.height);
+  std::vector<uint16_t> lines(luma.width);
   uint64_t hash = 0;
   for (int j = 0; j < kRows; ++j) {
+    std::array<int64_t, kColumns> sums = {};
+    for (int y = rows.begin[j]; y < rows.end[j];) {
+      const int stop = std::min(rows.end[j], y + RowPair::kMost);
+      std::fill(lines.begin(), lines.end(), 0);
+      for (; y < stop; ++y) {
+        const uint8_t* row = luma.data + y * luma.stride;
+        uint16_t* line = lines.data();
+        for (int x = 0; x < luma.width; ++x) line[x] += row[x];
+      }
+      columns.add(lines.data(), sums.data());
+    }
     for (int i = 0; i + 1 < kColumns; ++i) {
-      // sum / area < sum / area, without dividing.
-      const Int128 left = static_cast<Int128>(sums[j * kColumns + i]) *
-                          cellArea(luma, kColumns, kRows, i + 1, j);
-      const Int128 right = static_cast<Int128>(sums[j * kColumns + i + 1]) *
-                           cellArea(luma, kColumns, kRows, i, j);
+      // sum / area < sum / area, without dividing; they are equally high.
+      const Int128 left = static_cast<Int128>(sums[i]) * columns.length(i + 1);
+      const Int128 right = static_cast<Int128>(sums[i + 1]) * columns.length(i);
       hash = hash << 1 | (left < right ? 1 : 0);
     }
   }
@@ -92,20 +88,6 @@ int reflect101(int i, int length) {
   if (length == 1) return 0;
   if (i < 0) return -i;
   return i < length ? i : 2 * length - 2 - i;
-}
-
-double meanAbsoluteDifference(const Plane& a, const uint8_t* b) {
-  int64_t sum = 0;
-  for (int y = 0; y < a.height; ++y) {
-    const uint8_t* row = a.data + y * a.stride;
-    const uint8_t* other = b + static_cast<ptrdiff_t>(y) * a.width;
-    // GCC and Clang make psadbw (uabal on Arm) of this.
-    uint32_t line = 0;
-    for (int x = 0; x < a.width; ++x) line += std::abs(row[x] - other[x]);
-    sum += line;
-  }
-  return static_cast<double>(sum) /
-         static_cast<double>(static_cast<int64_t>(a.width) * a.height);
 }
 
 /// How many lines from the first on are dark: `sum(i)` is of `length` samples.
@@ -164,40 +146,18 @@ int displacement(
     const int count = length - std::abs(shift);
     const int32_t* from = a.data() + std::max(0, shift);
     const int32_t* to = b.data() + std::max(0, -shift);
-    int64_t apart = 0;
-    for (int begin = 0; begin < count; begin += kChunk) {
-      const int end = std::min(count, begin + kChunk);
-      // 1024 differences of 2 · 255 · 4096 rows at most.
-      uint32_t sum = 0;
-      for (int x = begin; x < end; ++x) sum += std::abs(from[x] - to[x]);
-      apart += sum;
-    }
-    if (i == 0 || apart * leastCount < leastApart * count) {
+    // Not better from there on: apart / count >= leastApart / leastCount.
+    const int64_t enough =
+        i == 0 ? INT64_MAX : (leastApart * count + leastCount - 1) / leastCount;
+    const auto apart =
+        static_cast<int64_t>(sumDifferences(from, to, count, enough));
+    if (apart < enough) {
       leastApart = apart;
       leastCount = count;
       best = shift;
     }
   }
   return best;
-}
-
-double darkShare(const Plane& luma, bool fullRange) {
-  // 10 % of the range above black.
-  const uint8_t limit = fullRange ? 25 : 37;
-  std::vector<uint8_t> counts(luma.width);
-  int64_t count = 0;
-  for (int y = 0; y < luma.height;) {
-    const int stop = std::min(luma.height, y + 255);
-    std::fill(counts.begin(), counts.end(), 0);
-    for (; y < stop; ++y) {
-      const uint8_t* row = luma.data + y * luma.stride;
-      uint8_t* line = counts.data();
-      for (int x = 0; x < luma.width; ++x) line[x] += row[x] <= limit ? 1 : 0;
-    }
-    count += std::accumulate(counts.begin(), counts.end(), int64_t{0});
-  }
-  return static_cast<double>(count) /
-         static_cast<double>(static_cast<int64_t>(luma.width) * luma.height);
 }
 
 }  // namespace
@@ -337,69 +297,134 @@ double mismatchOf(
 
 double ChangeMeter::mismatch(const Thumbnail& a, const Thumbnail& b) {
   int32_t products = 0;
-  for (int i = 0; i < kWidth * kHeight; ++i)
-    products += a.cells[i] * b.cells[i];
+  for (int i = 0; i < Thumb::kCells; ++i) products += a.cells[i] * b.cells[i];
   return mismatchOf(
-      kWidth * kHeight, a.sum, a.squares, b.sum, b.squares, products);
+      Thumb::kCells, a.sum, a.squares, b.sum, b.squares, products);
 }
 
-double ChangeMeter::shiftedMismatch(const Thumbnail& a, const Thumbnail& b) {
-  double best = 2;
-  for (int dy = -kShift; dy <= kShift; ++dy) {
-    for (int dx = -kShift; dx <= kShift; ++dx) {
-      const int left = std::max(0, -dx);
-      const int right = std::min(kWidth, kWidth - dx);
-      const int top = std::max(0, -dy);
-      const int bottom = std::min(kHeight, kHeight - dy);
-      int32_t sumA = 0;
-      int32_t sumB = 0;
-      int32_t squaresA = 0;
-      int32_t squaresB = 0;
-      int32_t products = 0;
-      for (int y = top; y < bottom; ++y) {
-        const int16_t* rowA = a.cells.data() + y * kWidth;
-        const int16_t* rowB = b.cells.data() + (y + dy) * kWidth + dx;
-        for (int x = left; x < right; ++x) {
-          sumA += rowA[x];
-          sumB += rowB[x];
-          squaresA += rowA[x] * rowA[x];
-          squaresB += rowB[x] * rowB[x];
-          products += rowA[x] * rowB[x];
-        }
+namespace {
+/// Sums of the cells above and to the left of each corner of a thumbnail, and
+/// of their squares: a rectangle's are had from four (F. Crow, "Summed-area
+/// tables for texture mapping", SIGGRAPH 1984).
+class SummedAreas {
+ public:
+  explicit SummedAreas(const int16_t* cells) {
+    for (int y = 0; y < Thumb::kHeight; ++y) {
+      int32_t sum = 0;
+      int32_t square = 0;
+      for (int x = 0; x < Thumb::kWidth; ++x) {
+        const int32_t cell = *cells++;
+        sum += cell;
+        square += cell * cell;
+        sums_[y + 1][x + 1] = sums_[y][x + 1] + sum;
+        squares_[y + 1][x + 1] = squares_[y][x + 1] + square;
       }
+    }
+  }
+
+  int32_t sum(int left, int top, int right, int bottom) const {
+    return of(sums_, left, top, right, bottom);
+  }
+  int32_t squares(int left, int top, int right, int bottom) const {
+    return of(squares_, left, top, right, bottom);
+  }
+
+ private:
+  using Table = int32_t[Thumb::kHeight + 1][Thumb::kWidth + 1];
+
+  static int32_t of(
+      const Table& table, int left, int top, int right, int bottom) {
+    return table[bottom][right] - table[top][right] - table[bottom][left] +
+           table[top][left];
+  }
+
+  Table sums_ = {};
+  Table squares_ = {};
+};
+}  // namespace
+
+double ChangeMeter::shiftedMismatch(const Thumbnail& a, const Thumbnail& b) {
+  int32_t products[Thumb::kShifts * Thumb::kShifts];
+  sumShiftedProducts(a.cells.data(), b.cells.data(), products);
+  const SummedAreas areasA(a.cells.data());
+  const SummedAreas areasB(b.cells.data());
+  double best = 2;
+  const int32_t* product = products;
+  for (int dy = -Thumb::kShift; dy <= Thumb::kShift; ++dy) {
+    for (int dx = -Thumb::kShift; dx <= Thumb::kShift; ++dx) {
+      const int left = std::max(0, -dx);
+      const int right = std::min(Thumb::kWidth, Thumb::kWidth - dx);
+      const int top = std::max(0, -dy);
+      const int bottom = std::min(Thumb::kHeight, Thumb::kHeight - dy);
       const int n = (right - left) * (bottom - top);
       best = std::min(
-          best, mismatchOf(n, sumA, squaresA, sumB, squaresB, products));
+          best,
+          mismatchOf(
+              n, areasA.sum(left, top, right, bottom),
+              areasA.squares(left, top, right, bottom),
+              areasB.sum(left + dx, top + dy, right + dx, bottom + dy),
+              areasB.squares(left + dx, top + dy, right + dx, bottom + dy),
+              *product++));
     }
   }
   return best;
 }
 
-ChangeMeter::Thumbnail ChangeMeter::makeThumbnail(
-    const Plane& luma, double time) {
-  int64_t sums[kWidth * kHeight];
-  cellSums(luma, kWidth, kHeight, sums);
-  Thumbnail thumbnail = {time, {}, 0, 0};
-  for (int j = 0; j < kHeight; ++j) {
-    for (int i = 0; i < kWidth; ++i) {
-      const int area = cellArea(luma, kWidth, kHeight, i, j);
-      const int k = j * kWidth + i;
-      const int mean = static_cast<int>((2 * sums[k] + area) / (2 * area));
-      thumbnail.cells[k] = static_cast<int16_t>(mean);
+/// Everything that is counted in luma, a row of thumbnail cells at a time, so
+/// that each sample is read once. Fills `profiles_` and puts the luma in the
+/// place of the previous one.
+ChangeMeter::Survey ChangeMeter::survey(
+    const FramePlanes& planes, double time) {
+  const Plane& luma = planes.luma;
+  // 10 % of the range above black.
+  const uint8_t darkest = planes.fullRange ? 25 : 37;
+  const Cells<Thumb::kWidth> columns(luma.width);
+  const Cells<Thumb::kHeight> rows(luma.height);
+  profiles_.columns.assign(luma.width, 0);
+  profiles_.rows.resize(luma.height);
+  previous_.resize(static_cast<size_t>(luma.width) * luma.height);
+  std::vector<uint16_t> lines(luma.width);
+  Survey survey = {{time, {}, 0, 0}, {0, 0}};
+  Thumbnail& thumbnail = survey.thumbnail;
+  std::array<int64_t, Thumb::kWidth> sums;
+  for (int j = 0; j < Thumb::kHeight; ++j) {
+    // Cells of pictures lower than the grid repeat those above.
+    const bool repeats = j > 0 && rows.begin[j] < rows.end[j - 1];
+    if (!repeats) sums.fill(0);
+    for (int y = rows.begin[j]; y < rows.end[j] && !repeats;) {
+      const int height = std::min(rows.end[j] - y, RowPair::kMost);
+      std::fill(lines.begin(), lines.end(), 0);
+      const RowTally tally = tallyRows(
+          {luma.data + y * luma.stride, luma.stride, luma.width, height,
+           previous_.data() + static_cast<size_t>(y) * luma.width, darkest},
+          lines.data(), &profiles_.rows[y]);
+      survey.tally.difference += tally.difference;
+      survey.tally.dark += tally.dark;
+      columns.add(lines.data(), sums.data());
+      for (int x = 0; x < luma.width; ++x) profiles_.columns[x] += lines[x];
+      y += height;
+    }
+    for (int i = 0; i < Thumb::kWidth; ++i) {
+      const int area = columns.length(i) * rows.length(j);
+      const int mean = static_cast<int>((2 * sums[i] + area) / (2 * area));
+      thumbnail.cells[j * Thumb::kWidth + i] = static_cast<int16_t>(mean);
       thumbnail.sum += mean;
       thumbnail.squares += mean * mean;
     }
   }
-  return thumbnail;
+  return survey;
 }
 
 void ChangeMeter::makeSignature(
     const Thumbnail& thumbnail, std::array<uint8_t, 144>& signature) {
-  for (int j = 0; j < kHeight / 2; ++j) {
-    for (int i = 0; i < kWidth / 2; ++i) {
-      const int16_t* cell = thumbnail.cells.data() + (2 * j * kWidth) + (2 * i);
-      const int sum = cell[0] + cell[1] + cell[kWidth] + cell[kWidth + 1];
-      signature[(j * kWidth / 2) + i] = static_cast<uint8_t>((sum + 2) / 4);
+  for (int j = 0; j < Thumb::kHeight / 2; ++j) {
+    for (int i = 0; i < Thumb::kWidth / 2; ++i) {
+      const int16_t* cell =
+          thumbnail.cells.data() + (2 * j * Thumb::kWidth) + (2 * i);
+      const int sum =
+          cell[0] + cell[1] + cell[Thumb::kWidth] + cell[Thumb::kWidth + 1];
+      signature[(j * Thumb::kWidth / 2) + i] =
+          static_cast<uint8_t>((sum + 2) / 4);
     }
   }
 }
@@ -435,9 +460,9 @@ ChangeMeter::ChromaHistogram ChangeMeter::makeChromaHistogram(
       for (; x < plane->width; ++x) ++counts[0][row[x]];
     }
     for (int level = 0; level < 256; ++level) {
-      for (const auto& lane : counts) {
-        bins[kChromaBins.of[level]] += lane[level];
-      }
+      int32_t count = 0;
+      for (const auto& lane : counts) count += lane[level];
+      bins[kChromaBins.of[level]] += count;
     }
     bins += ChromaHistogram::kBins;
   }
@@ -466,48 +491,58 @@ double ChangeMeter::chromaDistance(
 
 FrameChange ChangeMeter::next(const FramePlanes& planes, double time) {
   const Plane& luma = planes.luma;
-  const Thumbnail current = makeThumbnail(luma, time);
+  const bool sameSize = luma.width == width_ && luma.height == height_;
+  const Survey current = survey(planes, time);
   const ChromaHistogram chroma = makeChromaHistogram(planes.u, planes.v);
   FrameChange change;
-  makeSignature(current, change.signature);
-  profiles_.measure(luma);
+  makeSignature(current.thumbnail, change.signature);
   double* columns = change.columns;
   if (!thumbnails_.empty()) {
-    compare(current, luma, columns);
+    compare(current, sameSize, columns);
     columns[FrameChange::kChroma] = chromaDistance(chroma, chroma_);
   }
+  const auto samples =
+      static_cast<double>(static_cast<int64_t>(luma.width) * luma.height);
   columns[FrameChange::kColor] = colorShare(chroma);
-  columns[FrameChange::kDark] = darkShare(luma, planes.fullRange);
-  keep(current, luma);
+  columns[FrameChange::kDark] =
+      static_cast<double>(current.tally.dark) / samples;
+  thumbnails_.push_front(current.thumbnail);
+  if (thumbnails_.size() > kMemory) thumbnails_.pop_back();
+  std::swap(profiles_, previousProfiles_);
+  width_ = luma.width;
+  height_ = luma.height;
   chroma_ = chroma;
   return change;
 }
 
-/// Fills the columns that tell of the previous luma.
+/// Fills the columns that tell of the previous luma, whose size is `width_` by
+/// `height_`.
 void ChangeMeter::compare(
-    const Thumbnail& current, const Plane& luma, double* columns) const {
+    const Survey& current, bool sameSize, double* columns) const {
+  const Thumbnail& thumbnail = current.thumbnail;
   const Thumbnail& last = thumbnails_.front();
-  if (luma.width == width_ && luma.height == height_) {
+  if (sameSize) {
     columns[FrameChange::kDifference] =
-        meanAbsoluteDifference(luma, previous_.data());
+        static_cast<double>(current.tally.difference) /
+        static_cast<double>(static_cast<int64_t>(width_) * height_);
     columns[FrameChange::kShiftX] =
         static_cast<double>(
             displacement(profiles_.columns, previousProfiles_.columns)) /
-        luma.width;
+        width_;
     columns[FrameChange::kShiftY] =
         static_cast<double>(
             displacement(profiles_.rows, previousProfiles_.rows)) /
-        luma.height;
+        height_;
   } else {
     int32_t sum = 0;
-    for (int i = 0; i < kWidth * kHeight; ++i) {
-      sum += std::abs(current.cells[i] - last.cells[i]);
+    for (int i = 0; i < Thumb::kCells; ++i) {
+      sum += std::abs(thumbnail.cells[i] - last.cells[i]);
     }
     columns[FrameChange::kDifference] =
-        static_cast<double>(sum) / (kWidth * kHeight);
+        static_cast<double>(sum) / Thumb::kCells;
   }
-  columns[FrameChange::kMismatch] = shiftedMismatch(current, last);
-  recall(current, columns);
+  columns[FrameChange::kMismatch] = shiftedMismatch(thumbnail, last);
+  recall(thumbnail, columns);
 }
 
 void ChangeMeter::recall(const Thumbnail& current, double* columns) const {
@@ -520,20 +555,6 @@ void ChangeMeter::recall(const Thumbnail& current, double* columns) const {
       best = value;
       age = static_cast<double>(i + 1);
     }
-  }
-}
-
-void ChangeMeter::keep(const Thumbnail& current, const Plane& luma) {
-  thumbnails_.push_front(current);
-  if (thumbnails_.size() > kMemory) thumbnails_.pop_back();
-  std::swap(profiles_, previousProfiles_);
-  width_ = luma.width;
-  height_ = luma.height;
-  previous_.resize(static_cast<size_t>(width_) * height_);
-  for (int y = 0; y < height_; ++y) {
-    std::memcpy(
-        previous_.data() + static_cast<size_t>(y) * width_,
-        luma.data + y * luma.stride, width_);
   }
 }
 

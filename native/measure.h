@@ -6,6 +6,7 @@
 #include <deque>
 #include <vector>
 
+#include "measure_kernels.h"
 #include "memory_account.h"
 
 namespace rushes {
@@ -122,17 +123,13 @@ class ChangeMeter {
   void reset();
 
  private:
-  /// Size of the thumbnails and their highest displacement, in cells.
-  static constexpr int kWidth = 32;
-  static constexpr int kHeight = 18;
-  static constexpr int kShift = 4;
   /// How many thumbnails are kept at most: kFlash at 240 frames a second.
   static constexpr size_t kMemory = 61;
 
   struct Thumbnail {
     double time;
     /// Mean luma of each cell, rounded. 16 bits wide for multiplying.
-    std::array<int16_t, kWidth * kHeight> cells;
+    std::array<int16_t, Thumb::kCells> cells;
     /// Of all cells and of their squares.
     int32_t sum;
     int32_t squares;
@@ -145,22 +142,27 @@ class ChangeMeter {
     std::array<int32_t, 2 * kBins> bins;
   };
 
-  static Thumbnail makeThumbnail(const Plane& luma, double time);
+  /// What one pass over the luma comes to, beside its profiles.
+  struct Survey {
+    Thumbnail thumbnail;
+    RowTally tally;
+  };
+
+  Survey survey(const FramePlanes& planes, double time);
   static void makeSignature(
       const Thumbnail& thumbnail, std::array<uint8_t, 144>& signature);
   static ChromaHistogram makeChromaHistogram(const Plane& u, const Plane& v);
   static double colorShare(const ChromaHistogram& histogram);
   static double chromaDistance(
       const ChromaHistogram& a, const ChromaHistogram& b);
-  void compare(
-      const Thumbnail& current, const Plane& luma, double* columns) const;
+  void compare(const Survey& current, bool sameSize, double* columns) const;
   void recall(const Thumbnail& current, double* columns) const;
-  void keep(const Thumbnail& current, const Plane& luma);
   static double mismatch(const Thumbnail& a, const Thumbnail& b);
   static double shiftedMismatch(const Thumbnail& a, const Thumbnail& b);
 
   /// Newest first.
   std::deque<Thumbnail> thumbnails_;
+  /// The previous luma, row by row, until `survey` puts the next in its place.
   Bytes previous_;
   int width_ = 0;
   int height_ = 0;

@@ -1,0 +1,258 @@
+#include "measure_kernels.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "measure_kernels.cc"
+#include "vector_targets.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace rushes {
+namespace HWY_NAMESPACE {
+
+/// Values whose sum is looked at before more are added.
+constexpr int kBlock = 128;
+
+/// The definition; the vector kernels leave it pictures of a few columns.
+RowTally TallyPlainRows(
+    const RowPair& pair, uint16_t* columns, uint32_t* sums) {
+  RowTally tally = {0, 0};
+  for (int y = 0; y < pair.height; ++y) {
+    const uint8_t* row = pair.rows + y * pair.stride;
+    uint8_t* previous = pair.previous + static_cast<ptrdiff_t>(y) * pair.width;
+    uint32_t sum = 0;
+    uint32_t difference = 0;
+    uint32_t dark = 0;
+    for (int x = 0; x < pair.width; ++x) {
+      columns[x] += row[x];
+      sum += row[x];
+      difference += std::abs(row[x] - previous[x]);
+      dark += row[x] <= pair.darkest ? 1 : 0;
+    }
+    std::memcpy(previous, row, pair.width);
+    sums[y] = sum;
+    tally.difference += difference;
+    tally.dark += dark;
+  }
+  return tally;
+}
+
+#if RUSHES_PLAIN
+
+RowTally TallyRows(const RowPair& pair, uint16_t* columns, uint32_t* sums) {
+  return TallyPlainRows(pair, columns, sums);
+}
+
+void SumShiftedProducts(
+    const int16_t* a, const int16_t* b,
+    int32_t (&products)[Thumb::kShifts * Thumb::kShifts]) {
+  int32_t* product = products;
+  for (int dy = -Thumb::kShift; dy <= Thumb::kShift; ++dy) {
+    for (int dx = -Thumb::kShift; dx <= Thumb::kShift; ++dx) {
+      const int right = std::min(Thumb::kWidth, Thumb::kWidth - dx);
+      const int bottom = std::min(Thumb::kHeight, Thumb::kHeight - dy);
+      int32_t sum = 0;
+      for (int y = std::max(0, -dy); y < bottom; ++y) {
+        const int16_t* rowA = a + y * Thumb::kWidth;
+        const int16_t* rowB = b + (y + dy) * Thumb::kWidth;
+        for (int x = std::max(0, -dx); x < right; ++x) {
+          sum += rowA[x] * rowB[x + dx];
+        }
+      }
+      *product++ = sum;
+    }
+  }
+}
+
+uint64_t SumDifferences(
+    const int32_t* a, const int32_t* b, int count, uint64_t enough) {
+  uint64_t total = 0;
+  for (int x = 0; x < count && total < enough;) {
+    const int stop = std::min(count, x + kBlock);
+    uint32_t sum = 0;
+    for (; x < stop; ++x) sum += std::abs(a[x] - b[x]);
+    total += sum;
+  }
+  return total;
+}
+
+#else  // RUSHES_PLAIN
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+using Samples = hn::ScalableTag<uint8_t>;
+using Words = hn::RepartitionToWide<Samples>;
+using Totals = hn::Repartition<uint64_t, Samples>;
+
+/// The sums of one vector of samples after the other.
+class Tally {
+ public:
+  explicit Tally(uint8_t darkest) : darkest_(hn::Set(Samples(), darkest)) {
+    sum_ = difference_ = dark_ = hn::Zero(Totals());
+  }
+
+  /// Counts the samples at which `counted` has all bits set.
+  HWY_INLINE void add(
+      const uint8_t* row, uint8_t* previous, uint16_t* columns,
+      hn::Vec<Samples> counted) {
+    const Samples d;
+    const Words words;
+    const hn::Half<Samples> half;
+    const auto whole = hn::LoadU(d, row);
+    const auto samples = hn::And(whole, counted);
+    const auto before = hn::And(hn::LoadU(d, previous), counted);
+    hn::StoreU(whole, d, previous);
+    const auto apart =
+        hn::Sub(hn::Max(samples, before), hn::Min(samples, before));
+    const auto isDark =
+        hn::VecFromMask(d, hn::Eq(hn::Min(samples, darkest_), samples));
+    const auto ones = hn::And(counted, hn::Set(d, 1));
+    sum_ = hn::Add(sum_, hn::SumsOf8(samples));
+    difference_ = hn::Add(difference_, hn::SumsOf8(apart));
+    dark_ = hn::Add(dark_, hn::SumsOf8(hn::And(isDark, ones)));
+    const auto addTo = [&](uint16_t* line,
+                           hn::Vec<hn::Half<Samples> > part) HWY_ATTR {
+      hn::StoreU(
+          hn::Add(hn::LoadU(words, line), hn::PromoteTo(words, part)), words,
+          line);
+    };
+    addTo(columns, hn::LowerHalf(half, samples));
+    addTo(columns + hn::Lanes(words), hn::UpperHalf(half, samples));
+  }
+
+  /// The sum of the samples since it was last asked for.
+  HWY_INLINE uint32_t takeSum() {
+    const auto sum =
+        static_cast<uint32_t>(hn::GetLane(hn::SumOfLanes(Totals(), sum_)));
+    sum_ = hn::Zero(Totals());
+    return sum;
+  }
+
+  RowTally rest() const {
+    return {
+        hn::GetLane(hn::SumOfLanes(Totals(), difference_)),
+        hn::GetLane(hn::SumOfLanes(Totals(), dark_))};
+  }
+
+ private:
+  hn::Vec<Samples> darkest_;
+  hn::Vec<Totals> sum_;
+  hn::Vec<Totals> difference_;
+  hn::Vec<Totals> dark_;
+};
+
+RowTally TallyRows(const RowPair& pair, uint16_t* columns, uint32_t* sums) {
+  const Samples d;
+  const int lanes = static_cast<int>(hn::Lanes(d));
+  const int width = pair.width;
+  if (width < lanes) return TallyPlainRows(pair, columns, sums);
+  // The last vector ends with the row and overlaps the one before.
+  const int last = width - lanes;
+  const int overlap = (lanes - width % lanes) % lanes;
+  const auto all = hn::Set(d, 255);
+  const auto rest =
+      hn::VecFromMask(d, hn::Not(hn::FirstN(d, static_cast<size_t>(overlap))));
+  Tally tally(pair.darkest);
+  for (int y = 0; y < pair.height; ++y) {
+    const uint8_t* row = pair.rows + y * pair.stride;
+    uint8_t* previous = pair.previous + static_cast<ptrdiff_t>(y) * width;
+    for (int x = 0; x < last; x += lanes) {
+      tally.add(row + x, previous + x, columns + x, all);
+    }
+    tally.add(row + last, previous + last, columns + last, rest);
+    sums[y] = tally.takeSum();
+  }
+  return tally.rest();
+}
+
+void SumShiftedProducts(
+    const int16_t* a, const int16_t* b,
+    int32_t (&products)[Thumb::kShifts * Thumb::kShifts]) {
+  const hn::CappedTag<int16_t, Thumb::kWidth> d;
+  const hn::RepartitionToWide<decltype(d)> sums;
+  constexpr int kLanes = static_cast<int>(hn::MaxLanes(d));
+  // Zeros on both sides take the place of what does not overlap.
+  constexpr int kStride = Thumb::kWidth + 2 * Thumb::kShift;
+  int16_t padded[Thumb::kHeight * kStride] = {};
+  for (int y = 0; y < Thumb::kHeight; ++y) {
+    std::copy_n(
+        b + y * Thumb::kWidth, Thumb::kWidth,
+        padded + y * kStride + Thumb::kShift);
+  }
+  for (int i = 0; i < Thumb::kShifts; ++i) {
+    const int dy = i - Thumb::kShift;
+    const int bottom = std::min(Thumb::kHeight, Thumb::kHeight - dy);
+    hn::Vec<decltype(sums)> even[Thumb::kShifts];
+    hn::Vec<decltype(sums)> odd[Thumb::kShifts];
+    for (int j = 0; j < Thumb::kShifts; ++j) even[j] = odd[j] = hn::Zero(sums);
+    for (int y = std::max(0, -dy); y < bottom; ++y) {
+      for (int x = 0; x < Thumb::kWidth; x += kLanes) {
+        const auto cells = hn::LoadU(d, a + y * Thumb::kWidth + x);
+        const int16_t* others = padded + (y + dy) * kStride + x;
+        for (int j = 0; j < Thumb::kShifts; ++j) {
+          even[j] = hn::ReorderWidenMulAccumulate(
+              sums, cells, hn::LoadU(d, others + j), even[j], odd[j]);
+        }
+      }
+    }
+    for (int j = 0; j < Thumb::kShifts; ++j) {
+      products[i * Thumb::kShifts + j] =
+          hn::GetLane(hn::SumOfLanes(sums, hn::Add(even[j], odd[j])));
+    }
+  }
+}
+
+uint64_t SumDifferences(
+    const int32_t* a, const int32_t* b, int count, uint64_t enough) {
+  const hn::ScalableTag<int32_t> d;
+  const hn::RebindToUnsigned<decltype(d)> sums;
+  const int lanes = static_cast<int>(hn::Lanes(d));
+  uint64_t total = 0;
+  int x = 0;
+  while (x + lanes <= count && total < enough) {
+    const int stop = std::min(count, x + kBlock);
+    auto sum = hn::Zero(sums);
+    for (; x + lanes <= stop; x += lanes) {
+      const auto apart =
+          hn::Abs(hn::Sub(hn::LoadU(d, a + x), hn::LoadU(d, b + x)));
+      sum = hn::Add(sum, hn::BitCast(sums, apart));
+    }
+    total += hn::GetLane(hn::SumOfLanes(sums, sum));
+  }
+  if (total >= enough) return total;
+  for (; x < count; ++x) total += std::abs(a[x] - b[x]);
+  return total;
+}
+
+#endif  // RUSHES_PLAIN
+
+}  // namespace HWY_NAMESPACE
+}  // namespace rushes
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace rushes {
+
+HWY_EXPORT(TallyRows);
+HWY_EXPORT(SumShiftedProducts);
+HWY_EXPORT(SumDifferences);
+
+RowTally tallyRows(const RowPair& pair, uint16_t* columns, uint32_t* sums) {
+  return HWY_DYNAMIC_DISPATCH(TallyRows)(pair, columns, sums);
+}
+
+void sumShiftedProducts(
+    const int16_t* a, const int16_t* b,
+    int32_t (&products)[Thumb::kShifts * Thumb::kShifts]) {
+  HWY_DYNAMIC_DISPATCH(SumShiftedProducts)(a, b, products);
+}
+
+uint64_t sumDifferences(
+    const int32_t* a, const int32_t* b, int count, uint64_t enough) {
+  return HWY_DYNAMIC_DISPATCH(SumDifferences)(a, b, count, enough);
+}
+
+}  // namespace rushes
+#endif  // HWY_ONCE

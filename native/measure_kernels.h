@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace rushes {
+
+// What ChangeMeter does to every sample of every frame, by the vector
+// instructions of this machine (Google Highway). Each kernel gives the same
+// integers whichever instructions it is made of; the plain ones, for machines
+// without any, are their definition.
+
+/// Size of the thumbnails in cells, and their highest displacement.
+struct Thumb {
+  static constexpr int kWidth = 32;
+  static constexpr int kHeight = 18;
+  static constexpr int kCells = kWidth * kHeight;
+  static constexpr int kShift = 4;
+  /// Displacements along one axis.
+  static constexpr int kShifts = 2 * kShift + 1;
+};
+
+/// Some rows of luma, and the same of the frame before.
+struct RowPair {
+  const uint8_t* rows;
+  ptrdiff_t stride;
+  int width;
+  /// At most kMost: as many samples of 255 as 16 bits hold.
+  int height;
+  static constexpr int kMost = 257;
+  /// `height` rows of `width` samples, one after the other.
+  uint8_t* previous;
+  /// The highest value that counts as dark.
+  uint8_t darkest;
+};
+
+struct RowTally {
+  /// Σ|ΔY| to the rows of the frame before.
+  uint64_t difference;
+  /// Samples that are dark.
+  uint64_t dark;
+};
+
+/// All that is counted in rows of luma, in one pass. Adds them to `columns`,
+/// writes the sum of each to `sums`, and puts them in the place of those of the
+/// frame before.
+RowTally tallyRows(const RowPair& pair, uint16_t* columns, uint32_t* sums);
+
+/// Σ a(x, y) · b(x + dx, y + dy) of two thumbnails where they overlap, for all
+/// dy and dx from -kShift to kShift, row by row. Cells are 0 to 255.
+void sumShiftedProducts(
+    const int16_t* a, const int16_t* b,
+    int32_t (&products)[Thumb::kShifts * Thumb::kShifts]);
+
+/// Σ|a − b|, or, once it is known to be `enough` or more, any part of it that
+/// is. Each difference is within 25 bits.
+uint64_t sumDifferences(
+    const int32_t* a, const int32_t* b, int count, uint64_t enough);
+
+}  // namespace rushes

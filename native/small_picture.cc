@@ -44,6 +44,27 @@ AVPixelFormat planeFormat(const AVPixFmtDescriptor& layout) {
 
 int halved(int size) { return (size + 1) / 2; }
 
+/// The samples of a row at these places, the upper 8 bits of each, which lie
+/// `shift` bits up.
+template <typename Sample>
+void takeSamples(
+    const uint8_t* row, const int* places, int count, int shift, uint8_t* out) {
+  const auto* samples = reinterpret_cast<const Sample*>(row);
+  const auto at = [&](int i) {
+    return static_cast<uint8_t>(samples[places[i]] >> shift);
+  };
+  int i = 0;
+  // All of a group are read before one is written, which might, for all that
+  // the compiler knows, change what is read.
+  constexpr int kGroup = 8;
+  for (; i + kGroup <= count; i += kGroup) {
+    std::array<uint8_t, kGroup> group;
+    for (int k = 0; k < kGroup; ++k) group[k] = at(i + k);
+    std::memcpy(out + i, group.data(), kGroup);
+  }
+  for (; i < count; ++i) out[i] = at(i);
+}
+
 }  // namespace
 
 void SmallPicture::load(const AVFrame& frame) {
@@ -151,6 +172,8 @@ FramePlanes SmallPicture::planes() {
 Plane SmallPicture::sparse(int index) {
   constexpr int kWidth = 160;
   constexpr int kHeight = 90;
+  /// Rows that are on their way while one is sampled.
+  constexpr int kAhead = 4;
   const AVPixFmtDescriptor* layout =
       av_pix_fmt_desc_get(formatOf(*frame_).format);
   const int depth = layout->comp[0].depth;
@@ -169,19 +192,22 @@ Plane SmallPicture::sparse(int index) {
   for (int i = 0; i < columns; ++i) {
     places[i] = (2 * i + 1) * width / (2 * columns);
   }
-  uint8_t* sample = samples.data();
-  const auto take = [&](const auto* row, int shift) {
-    for (int i = 0; i < columns; ++i) {
-      *sample++ = static_cast<uint8_t>(row[places[i]] >> shift);
-    }
-  };
-  for (int j = 0; j < rows; ++j) {
+  const auto rowAt = [&](int j) {
     const ptrdiff_t y = (2 * j + 1) * height / (2 * rows);
-    const uint8_t* row = frame_->data[index] + y * frame_->linesize[index];
+    return frame_->data[index] + y * frame_->linesize[index];
+  };
+  const int bytes = width * (depth > 8 ? 2 : 1);
+  uint8_t* out = samples.data();
+  for (int j = 0; j < rows; ++j, out += columns) {
+    // The rows lie too far apart for the processor to see them coming.
+    if (j + kAhead < rows) {
+      const uint8_t* ahead = rowAt(j + kAhead);
+      for (int x = 0; x < bytes; x += 64) __builtin_prefetch(ahead + x);
+    }
     if (depth == 8) {
-      take(row, 0);
+      takeSamples<uint8_t>(rowAt(j), places.data(), columns, 0, out);
     } else {
-      take(reinterpret_cast<const uint16_t*>(row), depth - 8);
+      takeSamples<uint16_t>(rowAt(j), places.data(), columns, depth - 8, out);
     }
   }
   return {samples.data(), columns, rows, columns};

@@ -42,9 +42,6 @@ struct Cells {
   }
 };
 
-/// Samples whose squares, times 255 * 4 squared, add up within 32 bits.
-constexpr int kChunk = 1024;
-
 /// Variance from the sums of n values and of their squares: (n Σx² − (Σx)²)/n².
 double variance(int64_t n, int64_t sum, int64_t squares) {
   const Int128 numerator =
@@ -185,84 +182,51 @@ void Profiles::measure(const Plane& plane) {
   }
 }
 
-LumaMeasures measureLuma(const Plane& luma) {
+namespace {
+/// Adds the samples of row y.
+void addRow(const Plane& luma, int y, Moments& moments) {
   const int width = luma.width;
-  const int height = luma.height;
-  int64_t sum = 0;
-  int64_t squares = 0;
-  int64_t laplacianSum = 0;
-  int64_t laplacianSquares = 0;
-  std::vector<int16_t> laplacian(width);
-  for (int y = 0; y < height; ++y) {
-    const uint8_t* row = luma.data + y * luma.stride;
-    const uint8_t* above = luma.data + reflect101(y - 1, height) * luma.stride;
-    const uint8_t* below = luma.data + reflect101(y + 1, height) * luma.stride;
-    const auto at = [&](int x, int left, int right) {
-      return static_cast<int16_t>(
-          above[x] + below[x] + row[left] + row[right] - 4 * row[x]);
-    };
-    laplacian[0] = at(0, reflect101(-1, width), reflect101(1, width));
-    laplacian[width - 1] =
-        at(width - 1, reflect101(width - 2, width), reflect101(width, width));
-    int16_t* line = laplacian.data();
-    for (int x = 1; x < width - 1; ++x) line[x] = at(x, x - 1, x + 1);
-    for (int begin = 0; begin < width; begin += kChunk) {
-      const int end = std::min(width, begin + kChunk);
-      int32_t s = 0;
-      int32_t s2 = 0;
-      int32_t l = 0;
-      int32_t l2 = 0;
-      for (int x = begin; x < end; ++x) {
-        const int16_t value = row[x];
-        s += value;
-        s2 += value * value;
-        l += line[x];
-        l2 += line[x] * line[x];
-      }
-      sum += s;
-      squares += s2;
-      laplacianSum += l;
-      laplacianSquares += l2;
-    }
-  }
-  const int64_t n = static_cast<int64_t>(width) * height;
+  const auto rowAt = [&](int j) {
+    return luma.data + reflect101(j, luma.height) * luma.stride;
+  };
+  const uint8_t* above = rowAt(y - 1);
+  const uint8_t* row = rowAt(y);
+  const uint8_t* below = rowAt(y + 1);
+  addMoments(above, row, below, 1, width - 1, moments);
+  const auto addBorder = [&](int x) {
+    const int left = row[reflect101(x - 1, width)];
+    const int right = row[reflect101(x + 1, width)];
+    const int laplacian = above[x] + below[x] + left + right - 4 * row[x];
+    moments.sum += row[x];
+    moments.squares += row[x] * row[x];
+    moments.laplacianSum += laplacian;
+    moments.laplacianSquares += laplacian * laplacian;
+  };
+  addBorder(0);
+  if (width > 1) addBorder(width - 1);
+}
+}  // namespace
+
+LumaMeasures measureLuma(const Plane& luma) {
+  Moments moments = {};
+  for (int y = 0; y < luma.height; ++y) addRow(luma, y, moments);
+  const int64_t n = static_cast<int64_t>(luma.width) * luma.height;
   LumaMeasures measures;
-  measures.brightness = static_cast<double>(sum) / static_cast<double>(n);
-  measures.contrast = std::sqrt(variance(n, sum, squares));
-  measures.sharpness = variance(n, laplacianSum, laplacianSquares);
+  measures.brightness =
+      static_cast<double>(moments.sum) / static_cast<double>(n);
+  measures.contrast = std::sqrt(variance(n, moments.sum, moments.squares));
+  measures.sharpness =
+      variance(n, moments.laplacianSum, moments.laplacianSquares);
   measures.hash = differenceHash(luma);
   measureBorders(luma, measures.borders);
   return measures;
 }
 
-namespace {
-
-/// floor(hypot(i, j)) for 0 <= i, j <= 128.
-struct Hypotenuses {
-  uint8_t floor[129][129];
-  constexpr Hypotenuses() : floor() {
-    for (int i = 0; i <= 128; ++i) {
-      int root = i;
-      for (int j = 0; j <= 128; ++j) {
-        while ((root + 1) * (root + 1) <= i * i + j * j) ++root;
-        floor[i][j] = static_cast<uint8_t>(root);
-      }
-    }
-  }
-};
-constexpr Hypotenuses kHypotenuses;
-
-}  // namespace
-
 double meanSaturation(const Plane& u, const Plane& v) {
-  int64_t sum = 0;
+  uint64_t sum = 0;
   for (int y = 0; y < u.height; ++y) {
-    const uint8_t* uRow = u.data + y * u.stride;
-    const uint8_t* vRow = v.data + y * v.stride;
-    for (int x = 0; x < u.width; ++x) {
-      sum +=
-          kHypotenuses.floor[std::abs(uRow[x] - 128)][std::abs(vRow[x] - 128)];
-    }
+    sum += sumDistancesFromGrey(
+        u.data + y * u.stride, v.data + y * v.stride, u.width);
   }
   return static_cast<double>(sum) /
          static_cast<double>(static_cast<int64_t>(u.width) * u.height);

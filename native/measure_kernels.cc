@@ -1,6 +1,7 @@
 #include "measure_kernels.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 
@@ -37,6 +38,30 @@ RowTally TallyPlainRows(
     tally.dark += dark;
   }
   return tally;
+}
+
+void AddPlainMoments(
+    const uint8_t* above, const uint8_t* row, const uint8_t* below, int begin,
+    int end, Moments& moments) {
+  for (int x = begin; x < end; ++x) {
+    const int32_t value = row[x];
+    const int32_t laplacian =
+        above[x] + below[x] + row[x - 1] + row[x + 1] - 4 * value;
+    moments.sum += value;
+    moments.squares += value * value;
+    moments.laplacianSum += laplacian;
+    moments.laplacianSquares += laplacian * laplacian;
+  }
+}
+
+uint64_t SumPlainDistances(const uint8_t* u, const uint8_t* v, int count) {
+  uint64_t sum = 0;
+  for (int x = 0; x < count; ++x) {
+    const int du = u[x] - 128;
+    const int dv = v[x] - 128;
+    sum += static_cast<uint64_t>(std::sqrt(du * du + dv * dv));
+  }
+  return sum;
 }
 
 #if RUSHES_PLAIN
@@ -76,6 +101,16 @@ uint64_t SumDifferences(
     total += sum;
   }
   return total;
+}
+
+void AddMoments(
+    const uint8_t* above, const uint8_t* row, const uint8_t* below, int begin,
+    int end, Moments& moments) {
+  AddPlainMoments(above, row, below, begin, end, moments);
+}
+
+uint64_t SumDistancesFromGrey(const uint8_t* u, const uint8_t* v, int count) {
+  return SumPlainDistances(u, v, count);
 }
 
 #else  // RUSHES_PLAIN
@@ -226,6 +261,110 @@ uint64_t SumDifferences(
   return total;
 }
 
+using SignedWords = hn::RebindToSigned<Words>;
+using WordBytes = hn::Rebind<uint8_t, Words>;
+using Sums = hn::RepartitionToWide<SignedWords>;
+
+/// A sum that may be made of so many samples before it outgrows 32 bits.
+class PartSum {
+ public:
+  /// Of squared Laplacians, 1020² at most.
+  static constexpr int kMost = 1024;
+
+  HWY_INLINE PartSum() { even_ = odd_ = hn::Zero(Sums()); }
+  HWY_INLINE void addProducts(hn::Vec<SignedWords> a, hn::Vec<SignedWords> b) {
+    even_ = hn::ReorderWidenMulAccumulate(Sums(), a, b, even_, odd_);
+  }
+  HWY_INLINE int32_t total() const {
+    return hn::GetLane(hn::SumOfLanes(Sums(), hn::Add(even_, odd_)));
+  }
+
+ private:
+  hn::Vec<Sums> even_;
+  hn::Vec<Sums> odd_;
+};
+
+void AddMoments(
+    const uint8_t* above, const uint8_t* row, const uint8_t* below, int begin,
+    int end, Moments& moments) {
+  const SignedWords d;
+  const int lanes = static_cast<int>(hn::Lanes(d));
+  if (end - begin < lanes) {
+    return AddPlainMoments(above, row, below, begin, end, moments);
+  }
+  const auto one = hn::Set(d, 1);
+  const auto load = [&](const uint8_t* from) HWY_ATTR {
+    return hn::PromoteTo(d, hn::LoadU(WordBytes(), from));
+  };
+  for (int x = begin; x < end;) {
+    const int stop = std::min(end, x + PartSum::kMost - lanes);
+    PartSum sum;
+    PartSum squares;
+    PartSum laplacianSum;
+    PartSum laplacianSquares;
+    for (; x < stop; x += lanes) {
+      // The last vector ends with the row and overlaps the one before.
+      const int at = std::min(x, end - lanes);
+      const auto counted = hn::VecFromMask(
+          d, hn::Not(hn::FirstN(d, static_cast<size_t>(x - at))));
+      const auto value = load(row + at);
+      const auto laplacian = hn::And(
+          counted, hn::Sub(
+                       hn::Add(
+                           hn::Add(load(above + at), load(below + at)),
+                           hn::Add(load(row + at - 1), load(row + at + 1))),
+                       hn::ShiftLeft<2>(value)));
+      const auto sample = hn::And(counted, value);
+      sum.addProducts(sample, one);
+      squares.addProducts(sample, sample);
+      laplacianSum.addProducts(laplacian, one);
+      laplacianSquares.addProducts(laplacian, laplacian);
+    }
+    moments.sum += sum.total();
+    moments.squares += squares.total();
+    moments.laplacianSum += laplacianSum.total();
+    moments.laplacianSquares += laplacianSquares.total();
+  }
+}
+
+uint64_t SumDistancesFromGrey(const uint8_t* u, const uint8_t* v, int count) {
+  const SignedWords d;
+  const Words words;
+  const hn::Half<Words> half;
+  const hn::Rebind<int32_t, decltype(half)> wide;
+  const hn::RebindToFloat<decltype(wide)> floats;
+  const int lanes = static_cast<int>(hn::Lanes(d));
+  if (count < lanes) return SumPlainDistances(u, v, count);
+  // 128² + 128² are within 16 bits.
+  const auto square = [&](const uint8_t* from) HWY_ATTR {
+    const auto level = hn::PromoteTo(d, hn::LoadU(WordBytes(), from));
+    const auto apart = hn::Sub(level, hn::Set(d, 128));
+    return hn::BitCast(words, hn::Mul(apart, apart));
+  };
+  // A float's root of so small an integer is rounded up to a whole number only
+  // where it is one.
+  const auto roots = [&](hn::Vec<hn::Half<Words> > squares) HWY_ATTR {
+    return hn::ConvertTo(
+        wide, hn::Sqrt(hn::ConvertTo(floats, hn::PromoteTo(wide, squares))));
+  };
+  uint64_t total = 0;
+  for (int x = 0; x < count;) {
+    const int stop = std::min(count, x + (1 << 20));
+    auto sum = hn::Zero(wide);
+    for (; x < stop; x += lanes) {
+      const int at = std::min(x, count - lanes);
+      const auto counted = hn::VecFromMask(
+          words, hn::Not(hn::FirstN(words, static_cast<size_t>(x - at))));
+      const auto squares =
+          hn::And(counted, hn::Add(square(u + at), square(v + at)));
+      sum = hn::Add(sum, roots(hn::LowerHalf(half, squares)));
+      sum = hn::Add(sum, roots(hn::UpperHalf(half, squares)));
+    }
+    total += static_cast<uint32_t>(hn::GetLane(hn::SumOfLanes(wide, sum)));
+  }
+  return total;
+}
+
 #endif  // RUSHES_PLAIN
 
 }  // namespace HWY_NAMESPACE
@@ -238,6 +377,8 @@ namespace rushes {
 HWY_EXPORT(TallyRows);
 HWY_EXPORT(SumShiftedProducts);
 HWY_EXPORT(SumDifferences);
+HWY_EXPORT(AddMoments);
+HWY_EXPORT(SumDistancesFromGrey);
 
 RowTally tallyRows(const RowPair& pair, uint16_t* columns, uint32_t* sums) {
   return HWY_DYNAMIC_DISPATCH(TallyRows)(pair, columns, sums);
@@ -252,6 +393,16 @@ void sumShiftedProducts(
 uint64_t sumDifferences(
     const int32_t* a, const int32_t* b, int count, uint64_t enough) {
   return HWY_DYNAMIC_DISPATCH(SumDifferences)(a, b, count, enough);
+}
+
+void addMoments(
+    const uint8_t* above, const uint8_t* row, const uint8_t* below, int begin,
+    int end, Moments& moments) {
+  HWY_DYNAMIC_DISPATCH(AddMoments)(above, row, below, begin, end, moments);
+}
+
+uint64_t sumDistancesFromGrey(const uint8_t* u, const uint8_t* v, int count) {
+  return HWY_DYNAMIC_DISPATCH(SumDistancesFromGrey)(u, v, count);
 }
 
 }  // namespace rushes

@@ -5,8 +5,8 @@
 
 namespace rushes {
 
-// What ChangeMeter does to every sample of every frame, by the vector
-// instructions of this machine (Google Highway). Each kernel gives the same
+// What is done to every sample that is measured, by the vector instructions of
+// this machine (Google Highway). Each kernel gives the same
 // integers whichever instructions it is made of; the plain ones, for machines
 // without any, are their definition.
 
@@ -56,5 +56,22 @@ void sumShiftedProducts(
 /// is. Each difference is within 25 bits.
 uint64_t sumDifferences(
     const int32_t* a, const int32_t* b, int count, uint64_t enough);
+
+/// Sums over samples, and over their Laplacians.
+struct Moments {
+  int64_t sum;
+  int64_t squares;
+  int64_t laplacianSum;
+  int64_t laplacianSquares;
+};
+
+/// Adds the samples of `row` from `begin` to `end`, each of which has four
+/// neighbours.
+void addMoments(
+    const uint8_t* above, const uint8_t* row, const uint8_t* below, int begin,
+    int end, Moments& moments);
+
+/// Σ of the distances of chroma from grey (128, 128), each rounded down.
+uint64_t sumDistancesFromGrey(const uint8_t* u, const uint8_t* v, int count);
 
 }  // namespace rushes

@@ -11,6 +11,7 @@
 
 #include "each_target.h"
 
+using rushes::Moments;
 using rushes::RowPair;
 using rushes::RowTally;
 using rushes::Thumb;
@@ -169,6 +170,72 @@ TEST_CASE("differences are summed as far as they count") {
       CHECK(sum(all) == all);
       CHECK(sum(all / 2) >= all / 2);
       CHECK(sum(all / 2) <= all);
+    });
+  }
+}
+
+TEST_CASE("samples and Laplacians are summed alike by all instructions") {
+  std::vector<int> widths = {640, 1027, 2600};
+  for (int width = 3; width <= 150; ++width) widths.push_back(width);
+  for (const int width : widths) {
+    std::vector<uint8_t> rows = noise(size_t{3} * width, width);
+    if (width == 2600) {  // Laplacians as large as can be
+      for (int i = 0; i < 3 * width; ++i) {
+        rows[i] = (i % width + i / width) % 2 == 0 ? 0 : 255;
+      }
+    }
+    const uint8_t* row = rows.data() + width;
+    std::array<int64_t, 4> wanted = {1, 2, 3, 4};
+    for (int x = 1; x < width - 1; ++x) {
+      const int laplacian = row[x - width] + row[x + width] + row[x - 1] +
+                            row[x + 1] - 4 * row[x];
+      wanted[0] += row[x];
+      wanted[1] += row[x] * row[x];
+      wanted[2] += laplacian;
+      wanted[3] += laplacian * laplacian;
+    }
+    withAllKernels([&](const char* name) {
+      CAPTURE(std::string(name));
+      CAPTURE(width);
+      Moments got = {1, 2, 3, 4};
+      rushes::addMoments(rows.data(), row, row + width, 1, width - 1, got);
+      REQUIRE(got.sum == wanted[0]);
+      REQUIRE(got.squares == wanted[1]);
+      REQUIRE(got.laplacianSum == wanted[2]);
+      REQUIRE(got.laplacianSquares == wanted[3]);
+    });
+  }
+}
+
+TEST_CASE("distances from grey are rounded down alike by all instructions") {
+  std::vector<uint8_t> levels(256);
+  for (int i = 0; i < 256; ++i) levels[i] = static_cast<uint8_t>(i);
+  for (int u = 0; u < 256; ++u) {
+    const std::vector<uint8_t> us(256, static_cast<uint8_t>(u));
+    // Any number of samples, so that each has its turn at the end.
+    const int count = 256 - u % 70;
+    uint64_t wanted = 0;
+    for (int v = 0; v < count; ++v) {
+      const int square = (u - 128) * (u - 128) + (v - 128) * (v - 128);
+      int root = 0;
+      while ((root + 1) * (root + 1) <= square) ++root;
+      wanted += root;
+    }
+    withAllKernels([&](const char* name) {
+      CAPTURE(std::string(name));
+      CAPTURE(u);
+      REQUIRE(
+          rushes::sumDistancesFromGrey(us.data(), levels.data(), count) ==
+          wanted);
+    });
+  }
+  // A few, and none.
+  for (int count = 0; count < 70; ++count) {
+    const std::vector<uint8_t> black(count, 0);
+    withAllKernels([&](const char*) {
+      CHECK(
+          rushes::sumDistancesFromGrey(black.data(), black.data(), count) ==
+          uint64_t{181} * count);
     });
   }
 }

@@ -1,10 +1,10 @@
-// How well events are found: node bench/accuracy.mjs [--clips DIR] [--media DIR] [--films 50] [--seed 1] [--folder DIR] [--fit] [--json]
+// How well events are found: node bench/accuracy.mjs [--clips DIR] [--media DIR] [--films 50] [--seed 1,2] [--folder DIR] [--fit] [--json]
 //
 // Scores the cuts of `analyze` against those read by eye (MEDIA/oracle/cut_labels.json) and against films that it makes itself with the
 // ffmpeg tool from single shots: of MEDIA/media, or of the files in --clips, each of which must be one shot. Beside it FFmpeg's scdet,
 // on the same films, at whichever threshold suits it best. Dissolves, fades, black, frozen pictures and bars are scored on the made films,
-// the last three beside FFmpeg's blackdetect, freezedetect and cropdetect. --fit also fits the detector's weights anew, prints them, and scores
-// every source with weights that were fitted without it. Films and measures are kept in --folder (by default in the system's temporary
+// the last three beside FFmpeg's blackdetect, freezedetect and cropdetect. --fit also fits the weights of cuts and transitions anew, prints them,
+// and scores every source with weights that were fitted without it. Films and measures are kept in --folder (by default in the system's temporary
 // folder), because making and decoding them takes minutes.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
@@ -12,12 +12,18 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { filterFilm } from './accuracy/filters.mjs';
-import { fitWeights, groupsAt, observe } from './accuracy/fit.mjs';
+import {
+  fitWeights,
+  groupsAt,
+  groupsOfSpan,
+  observe,
+  observeTransitions,
+} from './accuracy/fit.mjs';
 import { makeFilms } from './accuracy/make.mjs';
 import { loadInternals, measureFilm } from './accuracy/rows.mjs';
 import { matchCuts, summarise } from './accuracy/score.mjs';
 import { findSources, groupOf } from './accuracy/sources.mjs';
-import { scoreSpans } from './accuracy/spans.mjs';
+import { labelsOf, scoreSpans, scoreTransitions } from './accuracy/spans.mjs';
 import { run } from './accuracy/tools.mjs';
 
 const TOLERANCES = [0, 1];
@@ -53,7 +59,7 @@ for (const [name, films] of Object.entries(sets)) {
   };
 }
 output.spans = scoreSpans(sets.made);
-if (values.fit) Object.assign(output, fitted());
+if (values.fit) Object.assign(output, fitted(), { transitions: fittedTransitions() });
 console.log(values.json ? JSON.stringify(output, null, 2) : table(output));
 
 /** Everything known about a film: labels, what was found in it, the evidence for that, and scdet's scores. */
@@ -64,14 +70,17 @@ async function examine(film, streamIndex) {
   );
   const evidence = new Map();
   const changes = changesIn(rows, timeBase);
-  const spans = internals.spansIn(changes);
+  const ramps = [];
+  const spans = internals.spansIn(changes, {
+    onEvidence: (transition, signs) => ramps.push({ transition, evidence: signs }),
+  });
   const found = internals.cutsIn(changes, spans, {
     onEvidence: (frame, hard, soft) => evidence.set(frame, { hard, soft }),
   });
   const samples = samplesIn(rows, changes);
   const borders = internals.bordersOf(samples, changes, found, spans, size);
   const scdet = scdetScores(film.file);
-  return { film, frames, size, changes, found, spans, borders, evidence, scdet };
+  return { film, frames, size, changes, found, spans, borders, evidence, ramps, scdet };
 }
 
 function changesIn(rows, { num, den }) {
@@ -114,10 +123,12 @@ async function labelledFilms() {
 
 async function madeFilms() {
   const sources = findSources(join(media, 'media'), values.clips);
-  const films = makeFilms({
-    ...{ sources, folder: values.folder, report },
-    ...{ count: Number(values.films), seed: Number(values.seed) },
-  });
+  const films = values.seed.split(',').flatMap((seed) =>
+    makeFilms({
+      ...{ sources, folder: values.folder, report },
+      ...{ count: Number(values.films), seed: Number(seed) },
+    }),
+  );
   const examined = [];
   for (const film of films) {
     report(`measuring ${basename(film.file)}`);
@@ -186,7 +197,7 @@ function fitted() {
     }
   }
   return {
-    weights: fitWeights(rows).map((weight) => Number(weight.toFixed(2))),
+    weights: rounded(fitWeights(rows)),
     // Every cut counts once for each source that it touches.
     leaveOneSourceOut: Object.fromEntries(
       Object.entries(leftOut).map(([name, matches]) => [name, summarise(matches)]),
@@ -194,12 +205,38 @@ function fitted() {
   };
 }
 
+/** The same of dissolves and fades, on made films: labels know only cuts. */
+function fittedTransitions() {
+  const films = sets.made.map((examined) => ({
+    ...examined,
+    labels: labelsOf(examined),
+  }));
+  const rows = films.flatMap((film) => observeTransitions(film, film.labels));
+  const groups = [...new Set(rows.flatMap((row) => row.groups))].sort();
+  const concerned = [];
+  for (const group of groups) {
+    report(`fitting transitions without ${group}`);
+    const weights = fitWeights(rows.filter((row) => !row.groups.includes(group)));
+    for (const { film, changes, labels } of films) {
+      if (!film.shots.some((shot) => shot.group === group)) continue;
+      const concerns = (span) => groupsOfSpan(film, changes, span).includes(group);
+      const transitions = internals.transitionsIn(changes, { weights });
+      concerned.push({ labels, transitions, concerns });
+    }
+  }
+  return { weights: rounded(fitWeights(rows)), ...scoreTransitions(concerned) };
+}
+
+function rounded(weights) {
+  return weights.map((weight) => Number(weight.toFixed(2)));
+}
+
 function machine() {
   const [, version] = /version (\S+)/.exec(run('ffmpeg', ['-version'])) ?? [];
   return { node: process.version, ffmpeg: version, cpus: cpus().length };
 }
 
-function table({ sets: scored, spans, weights, leaveOneSourceOut }) {
+function table({ sets: scored, spans, weights, leaveOneSourceOut, transitions }) {
   const lines = [];
   const head = `  ${''.padEnd(34)}prec.  recall F1`;
   const line = (name, { right, wrong, missed, precision, recall, f1, distances }) => {
@@ -226,6 +263,11 @@ function table({ sets: scored, spans, weights, leaveOneSourceOut }) {
     `${head}     median tenth`,
   );
   for (const [title, score] of Object.entries(spans)) line(title, score);
-  if (weights) lines.push(`weights fitted to all: ${weights.join(' ')}`);
+  if (transitions) {
+    line('dissolves, fitted to others', transitions.dissolves);
+    line('fades, fitted to others', transitions.fades);
+    lines.push(`weights fitted to all: ${weights.join(' ')}`);
+    lines.push(`weights of transitions: ${transitions.weights.join(' ')}`);
+  }
   return lines.join('\n');
 }

@@ -10,7 +10,7 @@
  * Counts up with every change that gives an analysis other numbers, in a measure, here and in `native/measure.cc`, or in a detector: cached
  * analyses of the versions before are then left alone. A change of shape raises `ANALYSIS_SCHEMA`, one of the frame index this, too.
  */
-export const MEASURE_VERSION = 5;
+export const MEASURE_VERSION = 6;
 
 /** One plane of 8-bit samples. */
 export interface Plane {

@@ -150,6 +150,64 @@ describe('gradual changes', () => {
     expect(events.filter(({ type }) => type === 'cut')).toMatchObject([{ frame: 40 }]);
   });
 
+  test('from black and to it are as long as they are where the picture moves', () => {
+    // Bright bars that pass: a second later each is about where the next one was.
+    const moving = (i: number, share: number) =>
+      mix(BLACK, (x) => ((x + 0.5 * i) % 16 < 6 ? 200 : 30), share);
+    const pictures = [
+      ...repeat(20, () => BLACK),
+      ...repeat(100, (i) => moving(i, Math.min(1, i / 20, (99 - i) / 20))),
+      ...repeat(20, () => BLACK),
+    ];
+    const fades = only(eventsIn(pictures), 'fade-in', 'fade-out', 'dissolve');
+    expect(fades.map(({ type }) => type)).toEqual(['fade-in', 'fade-out']);
+    // From frame 20 to 40, and from 99 to 119.
+    const [first, last] = fades as [(typeof fades)[0], (typeof fades)[0]];
+    const off = [first.start - 0.8, first.end - 1.6, last.start - 3.96, last.end - 4.76];
+    for (const seconds of off) expect(Math.abs(seconds)).toBeLessThanOrEqual(0.1);
+  });
+
+  test('are found where both shots move, because contrast sinks and rises', () => {
+    const pan = (seed: number, speed: number, i: number): Picture => {
+      return (x, y) => scene(seed)(x + speed * i, y);
+    };
+    const pictures = repeat(120, (i) =>
+      mix(pan(1, 0.1, i), pan(2, -0.1, i), Math.min(1, Math.max(0, (i - 49.5) / 20))),
+    );
+    const [found, ...others] = only(
+      eventsIn(pictures),
+      'dissolve',
+      'fade-in',
+      'fade-out',
+    );
+    expect(others).toEqual([]);
+    expect(found).toMatchObject({ type: 'dissolve' });
+    expect(Math.abs((found?.start ?? NaN) - 1.98)).toBeLessThanOrEqual(0.12);
+    expect(Math.abs((found?.end ?? NaN) - 2.78)).toBeLessThanOrEqual(0.12);
+  });
+
+  test('from a dim picture of one shade are dissolves', () => {
+    const dim: Picture = () => 30;
+    const pictures = [
+      ...repeat(40, () => dim),
+      ...repeat(20, (i) => mix(dim, scene(2), (i + 1) / 21)),
+      ...repeat(40, () => scene(2)),
+    ];
+    expect(only(eventsIn(pictures), 'dissolve', 'fade-in', 'fade-out')).toMatchObject([
+      { type: 'dissolve' },
+    ]);
+  });
+
+  test('may follow each other after less than a quarter of a second', () => {
+    const dissolve = (seed: number) =>
+      repeat(10, (i) => mix(scene(seed), scene(seed + 1), (i + 1) / 11));
+    const pictures = [
+      ...[...repeat(40, () => scene(1)), ...dissolve(1), ...repeat(5, () => scene(2))],
+      ...[...dissolve(2), ...repeat(40, () => scene(3))],
+    ];
+    expect(only(eventsIn(pictures), 'dissolve')).toHaveLength(2);
+  });
+
   test('are not where something large moves steadily through a picture that stays', () => {
     const car = (left: number): Picture => {
       return (x, y) => (x >= left && x < left + 30 && y > 8 && y < 30 ? 40 : 170);

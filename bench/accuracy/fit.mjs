@@ -1,4 +1,6 @@
-// The weights of the cut detector: a logistic regression over the evidence of every frame that might be taken for a cut.
+// The weights of the detectors of cuts and transitions: logistic regressions over the evidence of all that might be taken for one.
+
+import { isDissolve, isFade, OVERLAP, shareInCommon } from './spans.mjs';
 
 /** Frames whose break is below this are never taken for cuts, and would only drown the others. */
 const LEAST_BREAK = Math.log(0.05 + 0.03);
@@ -31,6 +33,58 @@ export function observe({ film, evidence, labelled }) {
       rows.push({ evidence: best, cut: 1, weight, groups: groupsAt(film, first) });
   }
   return rows;
+}
+
+/**
+ * The rows that the ramps of one film give, with its labels (`labelsOf`). Many windows hold one ramp: those that have half in common with a
+ * labelled transition count as one row together, and so do those that overlap each other where nothing is labelled.
+ */
+export function observeTransitions({ film, changes, ramps }, { gradual }) {
+  const rows = [];
+  const add = (found, cut) => {
+    for (const { transition, evidence } of found) {
+      const groups = groupsOfSpan(film, changes, transition);
+      rows.push({ evidence, cut, weight: 1 / found.length, groups });
+    }
+  };
+  for (const label of gradual) {
+    const isIt = ({ transition }) =>
+      transition.type === label.type && shareInCommon(transition, label) >= OVERLAP;
+    add(ramps.filter(isIt), 1);
+  }
+  // A part of a fade is a dissolve too, but no part of a dissolve is a fade.
+  const isFree = ({ transition }) =>
+    gradual.every(
+      (label) =>
+        shareInCommon(transition, label) === 0 ||
+        (label.type === 'dissolve' && transition.type !== 'dissolve'),
+    );
+  for (const isSuch of [isDissolve, isFade]) {
+    const free = ramps.filter((ramp) => isSuch(ramp.transition) && isFree(ramp));
+    for (const together of overlapping(free)) add(together, 0);
+  }
+  return rows;
+}
+
+/** Ramps that overlap each other, directly or through others. */
+function overlapping(ramps) {
+  const all = [];
+  let end = -Infinity;
+  for (const ramp of ramps.toSorted((a, b) => a.transition.start - b.transition.start)) {
+    if (ramp.transition.start >= end) all.push([]);
+    all.at(-1).push(ramp);
+    end = Math.max(end, ramp.transition.end);
+  }
+  return all;
+}
+
+/** What was filmed around the start and the end of a span. */
+export function groupsOfSpan(film, changes, { start, end }) {
+  const frameAt = (time) => {
+    const frame = changes.findIndex((change) => change.time >= time - 1e-6);
+    return frame < 0 ? changes.length - 1 : frame;
+  };
+  return [...new Set([start, end].flatMap((time) => groupsAt(film, frameAt(time))))];
 }
 
 /** What was filmed around a frame: the sources of its shot and of the one before. */

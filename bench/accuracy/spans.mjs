@@ -4,12 +4,12 @@ import { FILTERS, FREEZE } from './filters.mjs';
 import { summarise } from './score.mjs';
 
 /** What a span found and a labelled one have in common, at least, as a share of what they cover together. */
-const OVERLAP = 0.5;
+export const OVERLAP = 0.5;
 /** Pixels that a side of a box may be off: chroma is of two, and encoders blur the edge of a bar by as many. */
 const BOX_TOLERANCE = 2;
 
-const isFade = ({ type }) => type.startsWith('fade');
-const isDissolve = ({ type }) => type === 'dissolve';
+export const isFade = ({ type }) => type.startsWith('fade');
+export const isDissolve = ({ type }) => type === 'dissolve';
 /** Neither looks for frozen pictures that are shorter. */
 const isLong = ({ start, end }) => end - start >= FREEZE - 1e-6;
 /** Words that come into view on a black card do what a fade does. */
@@ -90,8 +90,26 @@ export function scoreSpans(films) {
   return Object.fromEntries(scores);
 }
 
+/** The scores of dissolves and fades alone, over `{ labels, transitions }` of many films; only what `concerns` a film counts of it. */
+export function scoreTransitions(films) {
+  const scores = ['dissolves', 'fades'].map((kind) => {
+    const { labelled, found, either } = KINDS[kind];
+    const matches = films.map(({ labels, transitions, concerns }) => {
+      const all = labelled(labels);
+      const match = matchSpans(found({ transitions }), all, either(labels));
+      const [wrong, missed] = [
+        match.wrong.filter(concerns),
+        match.missed.filter(concerns),
+      ];
+      return { right: all.filter(concerns).length - missed.length, wrong, missed };
+    });
+    return [kind, summarise(matches)];
+  });
+  return Object.fromEntries(scores);
+}
+
 /** The labelled ranges of a film as spans, `{ start, end, type }` in seconds. */
-function labelsOf({ film, changes }) {
+export function labelsOf({ film, changes }) {
   const timeOf = (frame) => changes[Math.min(frame, changes.length - 1)].time;
   const spans = (ranges, kind) =>
     ranges.map(([first, last, type = kind]) => ({
@@ -138,7 +156,7 @@ function matchSpans(found, labelled, either) {
 }
 
 /** To a millionth, because times in seconds are not exact, and half has to be half. */
-function shareInCommon(a, b) {
+export function shareInCommon(a, b) {
   const common = Math.min(a.end, b.end) - Math.max(a.start, b.start);
   const all = Math.max(a.end, b.end) - Math.min(a.start, b.start);
   return Number((Math.max(0, common) / all).toFixed(6));

@@ -220,15 +220,15 @@ const LETTERS = 0.93;
 /** A colour that pictures fade from and to. */
 export type PlainColor = 'black' | 'white';
 
-/** Which colour a picture is of, if it is of one. */
-export function colorOf(picture: {
-  readonly signature: Signature;
-  readonly dark: number;
-}): PlainColor | undefined {
+/** Which colour a picture is of, if it is of one: its cells differ from their mean by less than `uneven` levels. */
+export function colorOf(
+  picture: { readonly signature: Signature; readonly dark: number },
+  uneven = 4,
+): PlainColor | undefined {
   const { signature, dark } = picture;
   const mean = meanOf(signature);
   for (let i = 0; i < SIGNATURE; i++) {
-    if (!(Math.abs((signature[i] as number) - mean) < 4)) return undefined;
+    if (!(Math.abs((signature[i] as number) - mean) < uneven)) return undefined;
   }
   if (dark >= BLACK) return 'black';
   return mean > 180 ? 'white' : undefined;

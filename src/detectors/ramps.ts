@@ -106,16 +106,36 @@ export interface Ramp {
   readonly bend: number;
   /** How much chroma changed on the way. */
   readonly chroma: number;
+  /** How far contrast sinks on the way as that of mixtures does: 0 not at all, 1 as much; from −1 to 2. */
+  readonly sag: number;
 }
+
+/** A line through shares. */
+interface Line {
+  /** Of the share, in each second. */
+  readonly slope: number;
+  /** The share at the time 0. */
+  readonly offset: number;
+}
+
+/** The share on a line, level before 0 and after 1. */
+function shareOn({ slope, offset }: Line, time: number): number {
+  return Math.min(1, Math.max(0, offset + slope * time));
+}
+
+/** Which picture of a window is of one colour. */
+export type PlainEnd = 'first' | 'last' | undefined;
 
 /**
  * The window that is looked at: frames as mixtures of its first and its last one, as `mismatchOf` and `mixtureOf` of pictures.ts have
- * it, but from sums of products. One object serves all windows, so that nothing is allocated for those (nearly all) that hold no ramp.
+ * it, but from sums of products. Where one of those is of one colour, shares are distances from it, of which movement changes little. One
+ * object serves all windows, so that nothing is allocated for those (nearly all) that hold no ramp.
  */
 export class Window {
   readonly #frames: RecentFrames;
   #begin = 0;
   #end = 0;
+  #plain: PlainEnd;
   /** Σ over the cells of from², from·to, and (to − from)². */
   #from = 0;
   #both = 0;
@@ -132,9 +152,10 @@ export class Window {
   }
 
   /** Looks at the frames from `begin` to `end`, both included. */
-  set(begin: number, end: number): void {
+  set(begin: number, end: number, plain: PlainEnd): void {
     this.#begin = begin;
     this.#end = end;
+    this.#plain = plain;
     this.#from = this.#frames.squaresOf(begin);
     this.#both = this.#frames.productOf(begin, end);
     this.#across = this.#from + this.#frames.squaresOf(end) - 2 * this.#both;
@@ -161,6 +182,12 @@ export class Window {
     const residual = (own - share * along) / (across + 2 * SIGNATURE);
     this.#share = share;
     this.#residual = Math.max(0, residual);
+    if (this.#plain === undefined || across === 0) return;
+    // Distances from the plain picture, as parts of that between the two.
+    const fromFirst = Math.sqrt(Math.max(0, own) / across);
+    const fromLast = Math.sqrt(Math.max(0, own - 2 * along + across) / across);
+    this.#share = this.#plain === 'first' ? fromFirst : 1 - fromLast;
+    this.#residual = 0;
   }
 
   /**
@@ -194,21 +221,46 @@ export class Window {
     while (high > 0 && (shares[high - 1] as number) >= 1 - LEVEL) high--;
     if (high - low + 1 < FEWEST) return undefined;
     // The ends are level: the line goes through what lies between.
-    const slope = this.#slope(low + 1, high);
-    if (!(slope.slope > 0)) return undefined;
+    const line = this.#line(low + 1, high);
+    const { slope, offset } = line;
+    if (!(slope > 0)) return undefined;
     let bend = 0;
     let residual = 0;
     for (let i = low; i <= high; i++) {
-      const expected = slope.offset + slope.slope * (times[i] as number);
-      const level = Math.min(1, Math.max(0, expected));
-      bend = Math.max(bend, Math.abs((shares[i] as number) - level));
+      const expected = shareOn(line, times[i] as number);
+      bend = Math.max(bend, Math.abs((shares[i] as number) - expected));
       residual += residuals[i] as number;
     }
     const [first, last] = [times[low] as number, times[high] as number];
-    const start = Math.min(last, Math.max(first, -slope.offset / slope.slope));
-    const end = Math.max(first, Math.min(last, (1 - slope.offset) / slope.slope));
+    const start = Math.min(last, Math.max(first, -offset / slope));
+    const end = Math.max(first, Math.min(last, (1 - offset) / slope));
     const chroma = this.#chromaAt(high, count) - this.#chromaAt(low, count);
-    return { start, end, residual: residual / (high - low + 1), bend, chroma };
+    const sag = this.#sag(low, high, count, line);
+    return { start, end, residual: residual / (high - low + 1), bend, chroma, sag };
+  }
+
+  /**
+   * The variance of (1 − s)·A + s·B is less than (1 − s)·var A + s·var B by s·(1 − s)·var(A − B), which is what Alattar finds dissolves by.
+   * What it is less by from frame `low` to `high` of `count`, by least squares, as a part of that.
+   */
+  #sag(low: number, high: number, count: number, line: Line): number {
+    const [first, last] = [this.#varianceOf(this.#begin), this.#varianceOf(this.#end)];
+    const means = this.#frames.meanOf(this.#begin) * this.#frames.meanOf(this.#end);
+    const apart = first + last - 2 * (this.#both / SIGNATURE - means);
+    let across = 0;
+    let along = 0;
+    for (let i = low; i <= high; i++) {
+      const s = shareOn(line, this.#times[i] as number);
+      const expected = s * (1 - s) * apart;
+      const variance = this.#varianceOf(this.#numberAt(i, count));
+      across += expected * expected;
+      along += expected * ((1 - s) * first + s * last - variance);
+    }
+    return Math.min(2, Math.max(-1, along / (across + 1e-4)));
+  }
+
+  #varianceOf(number: number): number {
+    return this.#frames.squaresOf(number) / SIGNATURE - this.#frames.meanOf(number) ** 2;
   }
 
   /** Every frame's mixture, or of long windows about {@link MOST} frames'; how many they are. */
@@ -233,13 +285,17 @@ export class Window {
     return Math.ceil((this.#end - this.#begin) / MOST);
   }
 
+  /** The number of the frame that is `i` of `count`. */
+  #numberAt(i: number, count: number): number {
+    return i === count - 1 ? this.#end : this.#begin + i * this.#step();
+  }
+
   #chromaAt(i: number, count: number): number {
-    const number = i === count - 1 ? this.#end : this.#begin + i * this.#step();
-    return this.#frames.at(number).chroma;
+    return this.#frames.at(this.#numberAt(i, count)).chroma;
   }
 
   /** The line through shares from `first` to before `last`. */
-  #slope(first: number, last: number): { slope: number; offset: number } {
+  #line(first: number, last: number): Line {
     const [times, shares] = [this.#times, this.#shares];
     const n = last - first;
     let [meanTime, mean] = [0, 0];

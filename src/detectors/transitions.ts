@@ -3,11 +3,12 @@ import {
   colorOf,
   colouredness,
   lossBetween,
+  meanOf,
   mismatchOf,
   type PlainColor,
   type Signature,
 } from './pictures.ts';
-import { FEWEST, type Ramp, RecentFrames, Window } from './ramps.ts';
+import { FEWEST, type PlainEnd, type Ramp, RecentFrames, Window } from './ramps.ts';
 
 /** A decoded frame as {@link TransitionDetector} and its like take it. */
 export interface SeenFrame {
@@ -26,10 +27,15 @@ export interface ColouredFrame extends SeenFrame {
 }
 
 export interface TransitionOptions {
-  /** Seconds. Shorter dissolves are not looked for. Default 0.2; fades are half as long at least. */
+  /**
+   * Seconds. Shorter dissolves are not looked for, since the edge of something that moves crosses a cell of a signature in such a time.
+   * Default 0.2; fades are half as long at least.
+   */
   readonly minimum?: number | undefined;
-  /** Confidence of fades, at least, above 0 and up to 1. Default 0.88. */
+  /** Confidence of fades, at least, above 0 and up to 1. Default 0.95. */
   readonly fade?: number | undefined;
+  /** For fitting: others than {@link WEIGHTS}. @internal */
+  readonly weights?: readonly number[] | undefined;
   /** For fitting: told of every ramp, and the evidence that it is a transition. @internal */
   readonly onEvidence?:
     | ((ramp: Transition, evidence: readonly number[]) => void)
@@ -47,15 +53,21 @@ export type Transition = SpanEvent & {
  * Note [Transitions]: in a dissolve from picture A to picture B each frame is (1 − s)·A + s·B with s rising steadily from 0 to 1 (A. M. Alattar,
  * "Detecting and compressing dissolve regions in video sequences with a DVI multimedia image compression algorithm", ISCAS
  * 1993); a fade is one from or to a picture of one colour. So of the frames in a window, its first and last ones taken for A and B, the share s
- * is found by least squares on signatures. In a cut s jumps; else five signs tell, by weights of a logistic regression:
+ * is found by least squares on signatures; in a fade it is the distance from the plain picture, since movement would be taken for another
+ * picture, but changes brightness and contrast little. In a cut s jumps; else seven signs tell, by weights of a logistic regression:
  *
- * - fit: what neither A nor B explains of the frames, and how far s is from a ramp (level, then rising in a line, then level). Where
- *   something moves, frames lie far off the line between A and B.
+ * - fit: what neither A nor B explains of the frames (in fades nothing), and how far s is from a ramp (level, then rising in a line, then
+ *   level). Where something moves, frames lie far off the line between A and B.
  * - apart: the mismatch of A and B.
  * - loss: how much of A and B went (`lossBetween`): a car that drives off leaves the street.
- * - calm: the mismatch of A to what was a little before, or of B to what comes after, whichever is smaller. In pans, in water and
- *   in a gradient that moves the picture goes on changing on both sides; of the shots of a dissolve one at least is mostly at rest.
+ * - calm: the mismatch of A to what was a little before, or of B to what comes after, whichever is smaller; in fades that of the picture.
+ *   In pans, in water and in a gradient that moves the picture goes on changing on both sides; of the shots of a dissolve one at least is
+ *   mostly at rest. A part of a fade goes on as well.
  * - colour: how much the distribution of chroma changes on the way, as in Note [Cuts].
+ * - sag: how far contrast sinks and rises again as in a mixture, no less and no more. In pans and zooms it stays; where both shots move it
+ *   is what is left to tell (Alattar; W. A. C. Fernando, C. N. Canagarajah and D. R. Bull, "Fade and dissolve detection in uncompressed and
+ *   compressed video sequences", ICIP 1999).
+ * - plain: whether it is a fade. Hardly anything but fades looks like one.
  *
  * Windows of several lengths are tried at every frame, so that there is one that hardly holds more than the transition; of those
  * that overlap the surest counts. Holds 128 frames, at most 30 a second, and looks ahead {@link ASIDE}.
@@ -63,6 +75,7 @@ export type Transition = SpanEvent & {
 export class TransitionDetector {
   readonly #minimum: number;
   readonly #fade: number;
+  readonly #weights: readonly number[];
   readonly #onEvidence: TransitionOptions['onEvidence'];
   readonly #frames = new RecentFrames();
   readonly #window = new Window(this.#frames);
@@ -74,13 +87,14 @@ export class TransitionDetector {
 
   /** @throws {RangeError} for an option out of range */
   constructor(options: TransitionOptions = {}) {
-    const { minimum = 0.2, fade = 0.88 } = options;
+    const { minimum = 0.2, fade = 0.95, weights = WEIGHTS } = options;
     if (!(minimum > 0)) throw new RangeError(`minimum must be above 0, not ${minimum}`);
     if (!(fade > 0 && fade <= 1)) {
       throw new RangeError(`fade must be above 0 and up to 1, not ${fade}`);
     }
     this.#minimum = minimum;
     this.#fade = fade;
+    this.#weights = weights;
     this.#onEvidence = options.onEvidence;
   }
 
@@ -137,28 +151,38 @@ export class TransitionDetector {
   /** The transition in a window, if there is one. */
   #fit(begin: number, end: number): Transition | undefined {
     if (end - begin + 1 < FEWEST) return undefined;
-    this.#window.set(begin, end);
+    const from = this.#frames.at(begin);
+    const to = this.#frames.at(end);
+    const type = typeOf(from, to);
+    this.#window.set(begin, end, PLAIN_ENDS[type]);
     const apart = this.#window.mismatch();
     if (apart < APART || !this.#window.mayRise(WORST, UNEVEN)) return undefined;
     const ramp = this.#window.ramp();
     if (ramp === undefined || ramp.residual + ramp.bend > WORST) return undefined;
-    const from = this.#frames.at(begin);
-    const to = this.#frames.at(end);
-    const type = colorOf(to) ? 'fade-out' : colorOf(from) ? 'fade-in' : 'dissolve';
     const isFade = type !== 'dissolve';
     const shortest = isFade ? this.#minimum / 2 : this.#minimum;
     if (ramp.end - ramp.start < shortest - 1e-9) return undefined;
-    const evidence = this.#evidence(begin, end, ramp, apart);
-    const weights = isFade ? FADE_WEIGHTS : DISSOLVE_WEIGHTS;
-    const odds = evidence.reduce((sum, value, i) => sum + value * (weights[i] ?? 0), 0);
-    const transition = toTransition(ramp, from, to, 1 / (1 + Math.exp(-odds)));
+    const evidence = this.#evidence(begin, end, ramp, { type, apart });
+    const odds = evidence.reduce(
+      (sum, value, i) => sum + value * (this.#weights[i] ?? 0),
+      0,
+    );
+    const confidence = 1 / (1 + Math.exp(-odds));
+    const color = plainOf(to) ?? plainOf(from);
+    const { start, end: over } = ramp;
+    const transition = { type, start, end: over, confidence, ...(color && { color }) };
     this.#onEvidence?.(transition, evidence);
     const least = isFade ? this.#fade : LIKELY;
-    return transition.confidence >= least ? transition : undefined;
+    return confidence >= least ? transition : undefined;
   }
 
   /** The signs of Note [Transitions], in the order of the weights. */
-  #evidence(begin: number, end: number, ramp: Ramp, apart: number): number[] {
+  #evidence(
+    begin: number,
+    end: number,
+    ramp: Ramp,
+    { type, apart }: { type: Transition['type']; apart: number },
+  ): number[] {
     const from = this.#frames.at(begin);
     const to = this.#frames.at(end);
     const { oldest, count } = this.#frames;
@@ -166,7 +190,9 @@ export class TransitionDetector {
     while (before > oldest && from.time - this.#timeOf(before) < ASIDE) before--;
     let after = end;
     while (after < count - 1 && this.#timeOf(after) - to.time < ASIDE) after++;
-    const calm = Math.min(this.#stir(before, begin), this.#stir(end, after), UNKNOWN);
+    const first = type === 'fade-in' ? UNKNOWN : this.#stir(before, begin);
+    const last = type === 'fade-out' ? UNKNOWN : this.#stir(end, after);
+    const calm = Math.min(first, last, UNKNOWN);
     const coloured = colouredness(from, to);
     return [
       1,
@@ -175,7 +201,10 @@ export class TransitionDetector {
       lossBetween(from, to),
       Math.log(calm + 0.03),
       coloured,
-      coloured * Math.log(ramp.chroma + 0.1),
+      // More is movement: what chroma changes in long windows adds up.
+      coloured * Math.log(Math.min(1, ramp.chroma) + 0.1),
+      1 - Math.abs(ramp.sag - 1),
+      type === 'dissolve' ? 0 : 1,
     ];
   }
 
@@ -190,8 +219,7 @@ export class TransitionDetector {
 /** Mismatch that counts where nothing is shown before and after. */
 const UNKNOWN = 1;
 /** Weights of 1 and the evidence of Note [Transitions], rounded. */
-const DISSOLVE_WEIGHTS: readonly number[] = [-1, -25, 5, 0.4, -1.1, 2.3, 1.3];
-const FADE_WEIGHTS: readonly number[] = [2.2, -12, 3.5, 0, -0.3, 0.6, 0.2];
+const WEIGHTS: readonly number[] = [-2, -20.5, 2, 1.7, -0.6, 2.5, 3.2, 2.6, 3.3];
 
 /** Seconds of the windows. */
 const WINDOWS = [0.27, 0.4, 0.6, 0.9, 1.3, 1.9, 2.7, 3.6];
@@ -213,16 +241,25 @@ const WORST = 0.25;
 const UNEVEN = 0.3;
 /** Confidence from which on a ramp may be a dissolve. */
 const LIKELY = 0.5;
-function toTransition(
-  { start, end }: Ramp,
-  from: SeenFrame,
-  to: SeenFrame,
-  confidence: number,
-): Transition {
-  const type = colorOf(to) ? 'fade-out' : colorOf(from) ? 'fade-in' : 'dissolve';
-  const color = colorOf(to) ?? colorOf(from);
-  return { type, start, end, confidence, ...(color && { color }) };
+
+/** Mean luma that a picture fades from or to as black, at most, as FFmpeg's vf_cropdetect.c has it: dim pictures are pictures. */
+const DEEP = 24;
+/** Levels that its cells may differ from their mean by. */
+const PLAIN = 2.5;
+
+/** What a picture fades from or to, if it does: pictures that are hardly seen any more are not that yet. */
+function plainOf(picture: SeenFrame): PlainColor | undefined {
+  const color = colorOf(picture, PLAIN);
+  return color === 'black' && meanOf(picture.signature) > DEEP ? undefined : color;
 }
+
+function typeOf(from: SeenFrame, to: SeenFrame): Transition['type'] {
+  return plainOf(to) ? 'fade-out' : plainOf(from) ? 'fade-in' : 'dissolve';
+}
+
+const PLAIN_ENDS: Readonly<Record<Transition['type'], PlainEnd>> = {
+  ...{ 'fade-in': 'first', 'fade-out': 'last', dissolve: undefined },
+};
 
 /**
  * A part of a fade, as far as it has come, is a dissolve as well: the fade goes before. Of others the longer, at equal odds, since a
@@ -263,7 +300,7 @@ export function distinct(
 }
 
 /** Seconds that a shot between two dissolves is seen by itself, at least: shorter ones hardly would be. */
-const REST = 0.25;
+const REST = 0.12;
 
 /** Seconds before a fade-in in which a cut is its first sight, and after a fade-out in which one is its last step. */
 const MARGIN = 0.12;

@@ -270,6 +270,24 @@ describe('black, frozen and lit up pictures', () => {
   });
 });
 
+describe('a picture that hardly moves', () => {
+  /** Every second sample of the first `size` rows and columns is a level brighter. */
+  const lit = (size: number, isOn: boolean): Picture => {
+    return (x, y) =>
+      Math.floor(scene(1)(x, y)) + (isOn && x < size && y < size && (x + y) % 2 ? 1 : 0);
+  };
+
+  test('is not frozen as long as something changes in every frame', () => {
+    const pictures = repeat(75, (i) => lit(12, i % 2 === 1));
+    expect(only(eventsIn(pictures, 0), 'freeze')).toEqual([]);
+  });
+
+  test('is frozen where it is repeated between the steps in which it is refined', () => {
+    const pictures = repeat(75, (i) => lit(64, i % 4 === 3 || i % 4 === 0));
+    expect(only(eventsIn(pictures, 0), 'freeze')).toMatchObject([{ start: 0, end: 3 }]);
+  });
+});
+
 describe('a shaken camera', () => {
   const at = (dx: number, dy: number): Picture => {
     return (x, y) => scene(4)(x + dx, y + dy);

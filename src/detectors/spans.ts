@@ -56,13 +56,18 @@ export interface ComparedFrame extends SeenFrame {
 }
 
 /**
- * Finds where the picture stands still: runs of frames that differ from those before them by 0.001 of the range at most, which is the
- * default of FFmpeg's vf_freezedetect.c, and no cell of whose signature has left its place of the first frame by more than 2 levels.
- * Frames that are black do not count. `minimum`: default 1 s.
+ * Finds where the picture stands still: runs of frames that differ from those before them by one level at most in the mean, no cell of
+ * whose signature has left its place of the first frame by more than one level, and of which a quarter at least repeat the frame
+ * before. FFmpeg's vf_freezedetect.c, by default, takes 0.001 of the range (a quarter of a level) for the first of these, and has no other.
+ * But of an empty road, where hardly anything moves, encoders at low rates leave less, while some refine what stands still by more;
+ * between two such steps they repeat it as it is. Frames that are black do not count. `minimum`: default 1 s.
  */
 export class FreezeDetector implements SpanDetector<ComparedFrame> {
   readonly #minimum: number;
   #first: SeenFrame | undefined;
+  /** How many frames came after the first, and how many of those repeat the one before. */
+  #after = 0;
+  #repeated = 0;
 
   constructor({ minimum = 1 }: SpanOptions = {}) {
     this.#minimum = checkMinimum(minimum);
@@ -70,8 +75,11 @@ export class FreezeDetector implements SpanDetector<ComparedFrame> {
 
   push(frame: ComparedFrame): SpanEvent[] {
     const first = this.#first;
-    if (first !== undefined && frame.difference <= STILL && isSame(first, frame))
+    if (first !== undefined && frame.difference <= STILL && isSame(first, frame)) {
+      this.#after += 1;
+      if (frame.difference <= REPEATED) this.#repeated += 1;
       return [];
+    }
     const found = this.finish(frame.time);
     this.#first = frame.dark < BLACK ? frame : undefined;
     return found;
@@ -79,19 +87,26 @@ export class FreezeDetector implements SpanDetector<ComparedFrame> {
 
   finish(end: number): SpanEvent[] {
     const start = this.#first?.time;
+    const isRepeated = 4 * this.#repeated >= this.#after;
     this.#first = undefined;
+    this.#after = 0;
+    this.#repeated = 0;
     if (start === undefined || end - start < this.#minimum - 1e-9) return [];
+    if (!isRepeated) return [];
     return [{ type: 'freeze', start, end, confidence: 1 }];
   }
 }
 
-/** Mean |ΔY|: 0.001 of 255. */
-const STILL = 0.255;
+/** Mean |ΔY| up to which a picture stands still, and up to which it is repeated: but for one sample in 250, by a level. */
+const STILL = 1;
+const REPEATED = 0.004;
+/** Levels that a cell of a signature may be off. */
+const OFF = 1;
 
 function isSame(a: SeenFrame, b: SeenFrame): boolean {
   for (let i = 0; i < SIGNATURE; i++) {
     const apart = (a.signature[i] as number) - (b.signature[i] as number);
-    if (Math.abs(apart) > 2) return false;
+    if (Math.abs(apart) > OFF) return false;
   }
   return true;
 }

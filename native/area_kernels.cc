@@ -1,6 +1,7 @@
 #include "area_kernels.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 
 #undef HWY_TARGET_INCLUDE
@@ -127,6 +128,8 @@ HWY_INLINE hn::Vec<Words> loadSamples(const uint8_t* from) {
   }
 }
 
+constexpr size_t kCacheLine = 64;
+
 /// Sums of kRows rows, or of any number where that is 0: a number that the
 /// compiler knows leaves no inner loop, and weights in registers.
 template <SampleLayout layout, RowWeights weighing, int kRows>
@@ -138,6 +141,12 @@ class RowSummer {
       : stride_(sum.stride),
         weights_(sum.weights),
         rows_(kRows > 0 ? kRows : sum.rows) {
+    const ptrdiff_t block = rows_ * std::abs(stride_);
+    if (3 * block <= kNear) {
+      const uint8_t* lowest =
+          stride_ < 0 ? sum.data + (rows_ - 1) * stride_ : sum.data;
+      inOrder_ = lowest + 2 * rows_ * stride_;
+    }
     for (int i = 0; i < kRows; ++i) fixed_[i] = hn::Set(Words(), weights_[i]);
   }
 
@@ -160,9 +169,17 @@ class RowSummer {
     return total;
   }
 
-  /// The cache line of `from` in the rows that come next is on its way while
-  /// these are summed.
-  HWY_INLINE void prefetch(const uint8_t* from) const {
+  /// While the cache line at byte x of the rows is summed, some that come later
+  /// are on their way: best as many from the sum after the next, in the order
+  /// of memory, in which the processor reads on by itself. Where that many do
+  /// not fit the first cache, those at x for the next sum.
+  HWY_INLINE void prefetch(const uint8_t* from, size_t x) const {
+    if (inOrder_ != nullptr) {
+      for (int i = 0; i < rows_; ++i) {
+        hwy::Prefetch(inOrder_ + x * rows_ + i * kCacheLine);
+      }
+      return;
+    }
     for (int i = 0; i < rows_; ++i) {
       hwy::Prefetch(from + (rows_ + i) * stride_);
     }
@@ -185,9 +202,14 @@ class RowSummer {
     return hn::MulHigh(hn::ShiftLeft<kShift>(samples), weight);
   }
 
+  /// Most of a first cache of 32 KiB, the least that processors have.
+  static constexpr ptrdiff_t kNear = 24 << 10;
+
   ptrdiff_t stride_;
   const uint16_t* weights_;
   int rows_;
+  /// Where the rows of the sum after the next begin in memory, if near.
+  const uint8_t* inOrder_ = nullptr;
   hn::Vec<Words> fixed_[kRows > 0 ? kRows : 1];
 };
 
@@ -199,11 +221,11 @@ void sumRowsOf(const RowSum& sum, uint16_t* out) {
   constexpr size_t kBytes = summer.kBytes;
   const size_t width = sum.width;
   // A cache line of the source in one go.
-  const size_t line = std::max(64 / kBytes, lanes);
+  const size_t line = std::max(kCacheLine / kBytes, lanes);
   size_t x = 0;
   for (; x + line <= width; x += line) {
     const uint8_t* from = sum.data + x * kBytes;
-    summer.prefetch(from);
+    summer.prefetch(from, x * kBytes);
     for (size_t i = 0; i < line; i += lanes) {
       hn::StoreU(summer.sum(from + i * kBytes), d, out + x + i);
     }

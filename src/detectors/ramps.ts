@@ -1,6 +1,6 @@
 /** How the frames of a window lie between its first and its last one: the arithmetic of Note [Transitions] in transitions.ts. */
 import { SIGNATURE } from '../measures.ts';
-import { meanOf, type Signature } from './pictures.ts';
+import { meanOf, type PlainColor, type Signature } from './pictures.ts';
 
 /** A decoded frame in {@link RecentFrames}. */
 export interface KeptFrame {
@@ -10,6 +10,8 @@ export interface KeptFrame {
   readonly signature: Signature;
   readonly dark: number;
   readonly color: number;
+  /** What colour the picture fades from or to, if it does. */
+  readonly plain: PlainColor | undefined;
   /** All that chroma changed up to this frame. */
   readonly chroma: number;
 }

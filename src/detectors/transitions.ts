@@ -8,7 +8,14 @@ import {
   type PlainColor,
   type Signature,
 } from './pictures.ts';
-import { FEWEST, type PlainEnd, type Ramp, RecentFrames, Window } from './ramps.ts';
+import {
+  FEWEST,
+  type KeptFrame,
+  type PlainEnd,
+  type Ramp,
+  RecentFrames,
+  Window,
+} from './ramps.ts';
 
 /** A decoded frame as {@link TransitionDetector} and its like take it. */
 export interface SeenFrame {
@@ -69,7 +76,7 @@ export type Transition = SpanEvent & {
  *   compressed video sequences", ICIP 1999).
  * - plain: whether it is a fade. Hardly anything but fades looks like one.
  *
- * Windows of several lengths are tried at every frame, so that there is one that hardly holds more than the transition; of those
+ * Windows of several lengths are tried at every frame, long ones at every second, so that there is one that hardly holds more than the transition; of those
  * that overlap the surest counts. Holds 128 frames, at most 30 a second, and looks ahead {@link ASIDE}.
  */
 export class TransitionDetector {
@@ -105,7 +112,8 @@ export class TransitionDetector {
     // Timestamps that stand still are no time.
     if (count > 0 && frame.time - this.#timeOf(count - 1) < SPACING) return [];
     const { time, signature, dark, color } = frame;
-    this.#frames.push({ time, signature, dark, color, chroma: this.#chroma });
+    const plain = plainOf(frame);
+    this.#frames.push({ time, signature, dark, color, plain, chroma: this.#chroma });
     const found: Transition[] = [];
     while (time - this.#timeOf(this.#next) >= ASIDE) this.#end(this.#next++, found);
     return found;
@@ -130,6 +138,7 @@ export class TransitionDetector {
     const { oldest } = this.#frames;
     let begin = end;
     for (const length of WINDOWS) {
+      if (length > EVERY && end % 2 === 1) break;
       while (begin > oldest && time - this.#timeOf(begin) < length - 1e-6) begin--;
       if (time - this.#timeOf(begin) > length + 2 * SPACING) continue;
       const candidate = this.#fit(begin, end);
@@ -168,7 +177,7 @@ export class TransitionDetector {
       0,
     );
     const confidence = 1 / (1 + Math.exp(-odds));
-    const color = plainOf(to) ?? plainOf(from);
+    const color = to.plain ?? from.plain;
     const { start, end: over } = ramp;
     const transition = { type, start, end: over, confidence, ...(color && { color }) };
     this.#onEvidence?.(transition, evidence);
@@ -223,6 +232,8 @@ const WEIGHTS: readonly number[] = [-2, -20.5, 2, 1.7, -0.6, 2.5, 3.2, 2.6, 3.3]
 
 /** Seconds of the windows. */
 const WINDOWS = [0.27, 0.4, 0.6, 0.9, 1.3, 1.9, 2.7, 3.6];
+/** Seconds of the longest window that every frame ends; longer ones only every second does. */
+const EVERY = 1;
 /** Seconds that are looked at before and after a window. */
 const ASIDE = 0.25;
 /**
@@ -253,8 +264,8 @@ function plainOf(picture: SeenFrame): PlainColor | undefined {
   return color === 'black' && meanOf(picture.signature) > DEEP ? undefined : color;
 }
 
-function typeOf(from: SeenFrame, to: SeenFrame): Transition['type'] {
-  return plainOf(to) ? 'fade-out' : plainOf(from) ? 'fade-in' : 'dissolve';
+function typeOf(from: KeptFrame, to: KeptFrame): Transition['type'] {
+  return to.plain ? 'fade-out' : from.plain ? 'fade-in' : 'dissolve';
 }
 
 const PLAIN_ENDS: Readonly<Record<Transition['type'], PlainEnd>> = {

@@ -306,6 +306,26 @@ describe('a shaken camera', () => {
     expect((shake?.end ?? 0) - (shake?.start ?? 0)).toBeGreaterThan(2);
   });
 
+  test('is none where displacements do not explain what changes', () => {
+    const swing = (i: number) => 2 * Math.sin(1.9 * i);
+    // A smooth gradient that changes its slope, and two halves that move against each other.
+    const gradient = repeat(100, (i) => (x) => 128 + (x - 32) * (1.5 + swing(i) / 2));
+    const halves = repeat(
+      100,
+      (i) => (x, y) => 128 + 50 * Math.sin((x + (y < 22 ? swing(i) : -swing(i))) / 8),
+    );
+    expect(only(eventsIn(gradient), 'shake')).toEqual([]);
+    expect(only(eventsIn(halves), 'shake')).toEqual([]);
+  });
+
+  test('is found even if a cut lies in the midst of it', () => {
+    const shaken = (seed: number, i: number): Picture => {
+      return (x, y) => scene(seed)(x + 2 * Math.round(Math.sin(i * 1.9)), y);
+    };
+    const pictures = repeat(75, (i) => shaken(i < 38 ? 4 : 5, i));
+    expect(only(eventsIn(pictures), 'shake')).toMatchObject([{ start: 0 }]);
+  });
+
   test('is not one that pans', () => {
     expect(only(eventsIn(repeat(120, (i) => at(i, 0))), 'shake')).toEqual([]);
   });

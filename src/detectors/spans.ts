@@ -1,6 +1,6 @@
 import type { SpanEvent } from '../analysis.ts';
-import { SIGNATURE } from '../measures.ts';
-import { BLACK, meanOf, mismatchOf } from './pictures.ts';
+import { SIGNATURE, SIGNATURE_COLUMNS } from '../measures.ts';
+import { BLACK, meanOf, mismatchOf, type Signature } from './pictures.ts';
 import type { SeenFrame } from './transitions.ts';
 
 /** What these detectors give: spans that are over, oldest first. */
@@ -183,19 +183,31 @@ export interface MovedFrame {
   /** As in `FrameChange`. */
   readonly shiftX: number;
   readonly shiftY: number;
+  readonly signature: Signature;
+}
+
+/** What {@link ShakeDetector} keeps of a frame. */
+interface Movement {
+  readonly time: number;
+  readonly shiftX: number;
+  readonly shiftY: number;
+  /** How well the displacement explains what changed: the correlation of the change with the one to be expected. */
+  readonly explained: number;
 }
 
 /**
  * Finds where the camera is shaken: within each second the picture moves by `amplitude` about its mean path, and turns back `turns`
  * times. To take what is fast in the camera's movement for shake, and what is slow for intended, is the way of W.-Q. Yan and
- * M. S. Kankanhalli, "Detection and removal of lighting & shaking artifacts in home videos", ACM Multimedia 2002. `minimum`: default
- * 0.5 s. Holds one second of displacements.
+ * M. S. Kankanhalli, "Detection and removal of lighting & shaking artifacts in home videos", ACM Multimedia 2002. A displacement is the best
+ * that there is, and so is found in pictures that do not move as a whole, such as smooth gradients: it has to explain the changes, too.
+ * `minimum`: default 0.5 s. Holds one second of displacements.
  */
 export class ShakeDetector implements SpanDetector<MovedFrame> {
   readonly #minimum: number;
   readonly #amplitude: number;
   readonly #turns: number;
-  #window: MovedFrame[] = [];
+  #window: Movement[] = [];
+  #last: Signature | undefined;
   #run: { start: number; end: number; strength: number } | undefined;
 
   /** @throws {RangeError} for an option out of range */
@@ -209,13 +221,15 @@ export class ShakeDetector implements SpanDetector<MovedFrame> {
     this.#turns = turns;
   }
 
-  push({ time, shiftX, shiftY }: MovedFrame): SpanEvent[] {
-    this.#window.push({ time, shiftX, shiftY });
+  push(frame: MovedFrame): SpanEvent[] {
+    const { time } = frame;
+    this.#window.push(movementSince(this.#last ?? frame.signature, frame));
+    this.#last = frame.signature;
     const gone = this.#window.findIndex((frame) => frame.time > time - 1);
     // Should timestamps stand still, no more than a second at 240 frames.
     const excess = Math.max(gone, this.#window.length - 240);
     if (excess > 0) this.#window.splice(0, excess);
-    const first = this.#window[0] as MovedFrame;
+    const first = this.#window[0] as Movement;
     const strength = this.#strength();
     if (strength >= 1) {
       const run = this.#run;
@@ -242,6 +256,7 @@ export class ShakeDetector implements SpanDetector<MovedFrame> {
     const frames = this.#window;
     const span = (frames.at(-1)?.time ?? 0) - (frames[0]?.time ?? 0);
     if (frames.length < 8 || span < 0.45) return 0;
+    if (!this.#explains()) return 0;
     const axis = (name: 'shiftX' | 'shiftY') => {
       const mean = frames.reduce((sum, frame) => sum + frame[name], 0) / frames.length;
       let turns = 0;
@@ -260,4 +275,41 @@ export class ShakeDetector implements SpanDetector<MovedFrame> {
     };
     return Math.max(axis('shiftX'), axis('shiftY'));
   }
+
+  /** Whether the displacements explain what changed in the window, each as far as it goes. */
+  #explains(): boolean {
+    let [moved, explained] = [0, 0];
+    for (const frame of this.#window) {
+      const distance = Math.abs(frame.shiftX) + Math.abs(frame.shiftY);
+      moved += distance;
+      explained += distance * frame.explained;
+    }
+    return explained >= EXPLAINED * moved;
+  }
+}
+
+/** Correlation of what changed with what displacements let expect, at least. */
+const EXPLAINED = 0.4;
+const ROWS = SIGNATURE / SIGNATURE_COLUMNS;
+
+/** Luma that moves by d changes by −d times its slope: of both pictures, since slopes change on the way. */
+function movementSince(before: Signature, frame: MovedFrame): Movement {
+  const { time, shiftX, shiftY, signature } = frame;
+  const [cellsX, cellsY] = [shiftX * SIGNATURE_COLUMNS, shiftY * ROWS];
+  const at = (i: number) => (before[i] as number) + (signature[i] as number);
+  let [along, expected, changed] = [0, 0, 0];
+  for (let y = 1; y < ROWS - 1; y++) {
+    for (let x = 1; x < SIGNATURE_COLUMNS - 1; x++) {
+      const i = y * SIGNATURE_COLUMNS + x;
+      const slopeX = at(i + 1) - at(i - 1);
+      const slopeY = at(i + SIGNATURE_COLUMNS) - at(i - SIGNATURE_COLUMNS);
+      const expectedHere = -(cellsX * slopeX + cellsY * slopeY) / 4;
+      const change = (signature[i] as number) - (before[i] as number);
+      along += expectedHere * change;
+      expected += expectedHere ** 2;
+      changed += change ** 2;
+    }
+  }
+  const explained = along === 0 ? 0 : along / Math.sqrt(expected * changed);
+  return { time, shiftX, shiftY, explained };
 }

@@ -7,6 +7,8 @@
 #include <numeric>
 #include <utility>
 
+#include "block_matching.h"
+
 namespace rushes {
 namespace {
 
@@ -505,7 +507,10 @@ void ChangeMeter::compare(
     columns[FrameChange::kDifference] =
         static_cast<double>(sum) / Thumb::kCells;
   }
-  columns[FrameChange::kMismatch] = shiftedMismatch(thumbnail, last);
+  const double mismatch = shiftedMismatch(thumbnail, last);
+  columns[FrameChange::kMismatch] = mismatch;
+  columns[FrameChange::kResidual] =
+      residualOf(thumbnail.cells.data(), last.cells.data(), mismatch);
   recall(thumbnail, columns);
 }
 

@@ -74,6 +74,9 @@ struct FrameChange {
     /// How little the frame has in common with the previous one, 0 (same) to 2
     /// (inverted); unrelated pictures come to about 1. See Note [Mismatch].
     kMismatch,
+    /// How much of the frame is not found in the previous one, 0–1,
+    /// of the thumbnails: Note [Residual] in src/block-matching.ts.
+    kResidual,
     /// The smallest mismatch (without displacement) to a frame two or more
     /// back,
     /// such that those between lasted ChangeMeter::kFlash at most: small where

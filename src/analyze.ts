@@ -282,6 +282,7 @@ export function changeOf(row: Float64Array): FrameChange {
   return {
     difference: column('difference'),
     mismatch: column('mismatch'),
+    residual: column('residual'),
     recall: column('recall'),
     recallAge: column('recallAge'),
     chroma: column('chroma'),

@@ -6,11 +6,13 @@
  * that the order of summing does not matter.
  */
 
+import { COLUMNS, ROWS, residualOf } from './block-matching.ts';
+
 /**
  * Counts up with every change that gives an analysis other numbers, in a measure, here and in `native/measure.cc`, or in a detector: cached
  * analyses of the versions before are then left alone. A change of shape raises `ANALYSIS_SCHEMA`, one of the frame index this, too.
  */
-export const MEASURE_VERSION = 6;
+export const MEASURE_VERSION = 7;
 
 /** One plane of 8-bit samples. */
 export interface Plane {
@@ -235,6 +237,8 @@ export interface FrameChange {
    * unrelated pictures come to about 1. See Note [Mismatch].
    */
   readonly mismatch: number;
+  /** How much of the frame is not found in the previous one, 0–1, of the thumbnails. See Note [Residual] in block-matching.ts. */
+  readonly residual: number;
   /**
    * The smallest mismatch (without displacement) to a frame two or more back, such that
    * those between lasted {@link FLASH} at most: small where the picture comes back after a
@@ -263,9 +267,7 @@ export const SIGNATURE_COLUMNS = 16;
 /** Seconds that a flash may last: shorter than any shot that a viewer could make out. */
 export const FLASH = 0.25;
 
-/** Size of the thumbnails, in cells, and how far they are displaced at most. */
-const COLUMNS = 32;
-const ROWS = 18;
+/** How far thumbnails, of {@link COLUMNS} x {@link ROWS} cells, are displaced at most. */
 const SHIFT = 4;
 /** How many thumbnails are kept at most: {@link FLASH} at 240 frames a second. */
 const MEMORY = 61;
@@ -325,16 +327,25 @@ export class ChangeMeter {
     const previous = this.#previous;
     if (last === undefined || previous === undefined) {
       const still = { chroma: 0, shiftX: 0, shiftY: 0 };
-      return { difference: 0, mismatch: 0, recall: 0, recallAge: 0, ...still };
+      return {
+        difference: 0,
+        mismatch: 0,
+        residual: 0,
+        recall: 0,
+        recallAge: 0,
+        ...still,
+      };
     }
     const { luma, columns, rows } = current;
+    const mismatch = displacedMismatch(thumbnail, last);
     const sameSize =
       luma.width === previous.luma.width && luma.height === previous.luma.height;
     return {
       difference: sameSize
         ? meanDifference(luma, previous.luma)
         : meanDifference(asPlane(thumbnail), asPlane(last)),
-      mismatch: displacedMismatch(thumbnail, last),
+      mismatch,
+      residual: residualOf(thumbnail.cells, last.cells, mismatch),
       ...this.#recall(thumbnail),
       chroma: chromaDistance(current.chroma, previous.chroma),
       shiftX: sameSize ? displacement(columns, previous.columns) / luma.width : 0,

@@ -13,6 +13,7 @@ const LAYERS: readonly (readonly string[])[] = [
     'frame',
     'info',
     'analysis',
+    'block-matching',
     'measures',
     'abort',
     'cache/directory',

@@ -61,7 +61,7 @@ function inGrey(luma: Plane): FramePlanes {
 
 /** What a series made of numbers says of pictures that it does not have: that they are black, and look alike from afar. */
 const UNSEEN = {
-  ...{ chroma: 0, color: 0, shiftX: 0, shiftY: 0, dark: 1 },
+  ...{ residual: 0, chroma: 0, color: 0, shiftX: 0, shiftY: 0, dark: 1 },
   signature: new Uint8Array(SIGNATURE),
 };
 
@@ -122,6 +122,16 @@ describe('hard cuts', () => {
   test('are found between dark shots', () => {
     const dark = (seed: number) => lit(scene(seed), 0.12);
     expect(cutsIn([...still(20, dark(1)), ...still(20, dark(2))])).toEqual([20]);
+  });
+
+  test('are found between still pictures of one layout', () => {
+    const view = (seed: number): Picture => {
+      return (x, y) => 0.7 * scene(1)(x, y) + 0.3 * scene(seed)(x, y);
+    };
+    for (const seed of [10, 30, 50]) {
+      const pictures = [...still(30, view(seed)), ...still(30, view(seed + 1))];
+      expect(cutsIn(pictures)).toEqual([30]);
+    }
   });
 
   test('are found between bars of letterbox and pillarbox, as without them', () => {
@@ -349,6 +359,7 @@ describe('the detector', () => {
           pts,
           difference: pts === 20 || pts === 22 ? 40 : 2,
           mismatch,
+          residual: pts === 20 || pts === 22 ? 0.6 : 0.02,
           recall: 0,
           recallAge: 0,
         };
@@ -388,6 +399,7 @@ describe('the detector', () => {
       pts,
       difference: pts === 20 ? 20 : 5,
       mismatch: pts === 20 ? 0.8 : 0.09,
+      residual: pts === 20 ? 0.5 : 0.2,
       recall: 0,
       recallAge: 0,
     }));
@@ -399,6 +411,23 @@ describe('the detector', () => {
     expect([count(sceneScore / 100 - 0.01), count(sceneScore / 100 + 0.01)]).toEqual([
       1, 0,
     ]);
+  });
+
+  test('goes by what no movement explains, as against the frames around', () => {
+    const score = (residual: number, around: number) => {
+      const series = Array.from(
+        { length: 40 },
+        (_, pts): TimedChange => ({
+          ...UNSEEN,
+          ...{ time: pts / 25, pts, recall: 0, recallAge: 0 },
+          ...{ difference: pts === 20 ? 20 : 5, mismatch: pts === 20 ? 0.8 : 0.09 },
+          residual: pts === 20 ? residual : around,
+        }),
+      );
+      return decide(series)[20]?.sceneScore ?? NaN;
+    };
+    expect(score(0.6, 0.1)).toBeGreaterThan(2 * score(0.2, 0.1));
+    expect(score(0.6, 0.1)).toBeGreaterThan(2 * score(0.6, 0.6));
   });
 
   test('rejects options out of range', () => {

@@ -394,6 +394,7 @@ test('what detectors hold does not grow with the film', () => {
     const frame: TimedChange = {
       ...{ time: i / 25, pts: i, difference: i % 100 === 0 ? 60 : 2, recall: 0 },
       ...{ mismatch: i % 100 === 0 ? 1 : 0.01, recallAge: 0, chroma: 0, color: 0 },
+      residual: i % 100 === 0 ? 0.8 : 0.01,
       ...{ shiftX: 0.01 * Math.sin(i), shiftY: 0, dark: 0 },
       signature: pictures[shot % 16] as Uint8Array,
     };
@@ -428,7 +429,15 @@ test('detectors hold no frame of four minutes but the last ones', async () => {
     const shiftX = 0.01 * Math.sin(2 * i);
     detector.push({
       ...{ time, pts, difference: 9, mismatch: 0.1, recall: 0.1, recallAge: 2 },
-      ...{ chroma: 0.02, color: 0.5, shiftX, shiftY: 0, dark: 0, signature },
+      ...{
+        residual: 0.1,
+        chroma: 0.02,
+        color: 0.5,
+        shiftX,
+        shiftY: 0,
+        dark: 0,
+        signature,
+      },
     });
   };
   const frames = 4 * 60 * 30;

@@ -249,7 +249,7 @@ describe('motion', () => {
 
 describe('change', () => {
   const NONE = {
-    ...{ difference: 0, mismatch: 0, recall: 0, recallAge: 0 },
+    ...{ difference: 0, mismatch: 0, residual: 0, recall: 0, recallAge: 0 },
     ...{ chroma: 0, shiftX: 0, shiftY: 0 },
   };
   /** Tiles of random luma, the same for the same seed, moved by `dx` columns. */
@@ -416,7 +416,8 @@ describe('the native code', () => {
   }
 
   const columns = (change: FrameChange) => [
-    ...[change.difference, change.mismatch, change.recall, change.recallAge],
+    ...[change.difference, change.mismatch, change.residual],
+    ...[change.recall, change.recallAge],
     ...[change.chroma, change.color, change.shiftX, change.shiftY, change.dark],
   ];
 

@@ -8,14 +8,21 @@ const LEAST_BREAK = Math.log(0.05 + 0.03);
 const LABELLED = 8;
 
 /** The rows `{ evidence, cut, weight, groups }` that one film gives. */
-export function observe({ film, evidence, labelled }) {
+export function observe({ film, evidence, labelled, changes, spans }) {
   const weight = labelled ? LABELLED : 1;
   const rows = [];
   const near = (frame, ranges, margin) =>
     ranges.some(([first, last]) => frame >= first - margin && frame <= last + margin);
   for (const [frame, { hard, soft }] of evidence) {
-    // Fades and dissolves are another detector's business.
-    if (near(frame, film.cuts, 1) || near(frame, film.gradual ?? [], 1)) continue;
+    if (near(frame, film.cuts, 1)) continue;
+    // Where a fade or a dissolve was found, cuts are left out anyway.
+    const { time } = changes[frame];
+    if (
+      near(frame, film.gradual ?? [], 1) &&
+      spans.transitions.some(({ start, end }) => time >= start && time <= end)
+    ) {
+      continue;
+    }
     if (near(frame, film.ignored ?? [], 0)) continue;
     for (const values of [hard, soft]) {
       if (values === undefined || values[1] < LEAST_BREAK) continue;

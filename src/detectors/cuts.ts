@@ -57,7 +57,7 @@ export interface CutOptions {
 /**
  * Finds hard cuts, from the changes of every decoded frame.
  *
- * Note [Cuts]: a frame begins a new shot if nothing shown from it on resembles what was shown before. Eight signs tell, each by a
+ * Note [Cuts]: a frame begins a new shot if nothing shown from it on resembles what was shown before. Eleven signs tell, each by a
  * weight that a logistic regression gave it:
  *
  *     sceneScore = 100 / (1 + exp(−Σ weight · evidence))
@@ -67,18 +67,21 @@ export interface CutOptions {
  *   pairs across the cut, not only its two frames, is the idea of the graph partition model of J. Yuan et al., "A Formal Study of
  *   Shot Boundary Detection", IEEE TCSVT 17(2), 2007. Mismatches are those of the picture without bars: Note [Bars] in pictures.ts.
  * - calm: the largest mismatch of the three frames before, or of those after, whichever is smaller: where the camera is panned or
- *   shaken, both sides move.  A rolling neighbourhood is also what PySceneDetect's AdaptiveDetector and FFmpeg's vf_scdet.c (which
+ *   shaken, both sides move. A rolling neighbourhood is also what PySceneDetect's AdaptiveDetector and FFmpeg's vf_scdet.c (which
  *   compares with one frame) adapt by. Repeated pictures (time-lapse, 24 frames a second shown as 60) do not count as
  *   neighbours, else every new one would be a peak; but nothing is a neighbour beyond a picture of one colour that rests.
- * - colour: how much the distribution of chroma changed, and how much it did in the frames around. It hardly
+ * - residual: how much of the frame is not found in the one before it, wherever it was (Note [Residual] in block-matching.ts), and the
+ *   same of the calmer side. Pans leave little, however far they go; a jump to another part of the same picture, whose layout
+ *   hardly changes, leaves much where the frames around leave little.
+ * - colour: how much the distribution of chroma changed, and how much it did on the calmer side and on the other one. It hardly
  *   changes in pans, zooms and shakes, and does where shots of similar layout follow each other. In films without colour
- *   it tells nothing: both count as far as the pictures have colour, and that they have some is a sign of its own.
+ *   it tells nothing: all count as far as the pictures have colour.
  * - loss: how much of the picture went (`lossBetween`): captions and things that pass leave most of it where it was.
  * - difference: the plain mean |ΔY|, and its largest in the frames around, as parts of the pictures' contrast: dark shots differ by little.
  *
  * Note [Soft cuts]: editing at another frame rate, deinterlacing, 2:3 pulldown and encoders that blend leave one frame that is a
  * mixture of the two shots. Such a frame (a mixture by its signature, between neighbours that differ) is scored by what lies on
- * either side of it (that it is one is a ninth sign: there are more mixtures than such cuts), and is the cut itself. A hard cut right there or in the next frame goes before.
+ * either side of it (that it is one is a sign of its own: there are more mixtures than such cuts), and is the cut itself. A hard cut right there or in the next frame goes before.
  *
  * Weights and accuracy: docs/analysis.md, made by bench/accuracy.mjs. The detector looks ahead about a second, or four frames that
  * differ if they are sooner, and remembers as much; how long the film is does not matter.
@@ -89,6 +92,8 @@ export class CutDetector {
   readonly #weights: readonly number[];
   readonly #onEvidence: CutOptions['onEvidence'];
   #count = 0;
+  /** Time of the first frame. */
+  #start = 0;
   /** Of the last frame pushed. */
   #signature: Signature | undefined;
   /** The last frame scored, and the last that differed from theirs, oldest first. */
@@ -135,7 +140,9 @@ export class CutDetector {
 
   /** The change that the picture without bars underwent. */
   #pending(change: TimedChange): Pending {
-    const { time, pts, difference, recallAge, chroma, color, dark, signature } = change;
+    const { time, pts, difference, residual, recallAge, chroma, color, dark, signature } =
+      change;
+    if (this.#count === 0) this.#start = time;
     const dilution = dilutionOf(this.#signature ?? signature, signature);
     this.#signature = signature;
     return {
@@ -144,6 +151,7 @@ export class CutDetector {
       pts,
       difference,
       mismatch: Math.min(UNRELATED, change.mismatch * dilution),
+      residual,
       recall: Math.min(UNRELATED, change.recall * dilution),
       recallAge,
       chroma,
@@ -214,7 +222,15 @@ export class CutDetector {
       if (!isNear(frame, neighbour, after.at(-1) ?? frame)) break;
       if (after.push(neighbour) > NEIGHBOURS) break;
     }
-    return { frame, previous: this.#last, later: this.#waiting, before, after };
+    const surroundings = { frame, previous: this.#last, later: this.#waiting };
+    const soon = (other: { time: number }) => Math.abs(other.time - frame.time) < STILL;
+    const begins = before.length === 0 && soon({ time: this.#start });
+    const ends = after.length === 0 && soon(this.#waiting.at(-1) ?? frame);
+    return {
+      ...surroundings,
+      before: begins ? after.filter(soon) : before,
+      after: ends ? before.filter(soon) : after,
+    };
   }
 
   #logOdds(evidence: readonly number[]): number {
@@ -291,7 +307,10 @@ interface Surroundings {
   readonly previous: Pending | undefined;
   /** All that were pushed since. */
   readonly later: readonly Pending[];
-  /** The nearest frames on either side that differ from their predecessors, one more of them after it. */
+  /**
+   * The nearest frames on either side that differ from their predecessors, one more of them after it. Of a film's first and
+   * last moments, of which there is no telling what they were like, those of the other side.
+   */
   readonly before: readonly Pending[];
   readonly after: readonly Pending[];
 }
@@ -311,16 +330,18 @@ function differs({ difference }: Pending): boolean {
 }
 
 /** Weights of 1 and the evidence of Note [Cuts], rounded: the result hardly depends on them. */
-const WEIGHTS: readonly number[] = [-6, 3.3, -1.7, 3, 4.6, -1.8, 4.3, 0.6, -0.3, -1.7];
+const WEIGHTS: readonly number[] = [
+  -4.4, 2.2, -0.9, 3.9, -0.5, -1.8, 3.6, 0.1, -0.6, -3.1, 3.3, -1.9,
+];
 
 /** Evidence that a shot begins at a frame, in the order of {@link WEIGHTS}. */
 function evidenceOfCut(around: Surroundings): number[] {
   const { frame, previous, before, later } = around;
-  const { chroma, difference } = frame;
+  const { chroma, difference, residual } = frame;
   return evidence(
-    { from: previous ?? frame, to: frame, mixed: false, chroma, difference },
+    { from: previous ?? frame, to: frame, mixed: false, chroma, difference, residual },
     breakAt(frame, later),
-    before,
+    before.slice(0, NEIGHBOURS),
     around.after.slice(0, NEIGHBOURS),
   );
 }
@@ -330,12 +351,12 @@ function evidenceOfSoftCut(around: Surroundings): number[] | undefined {
   const { frame, previous, later } = around;
   const [next] = later;
   if (previous === undefined || next === undefined) return undefined;
-  const { share, residual } = mixtureOf(
+  const { share, residual: unmixed } = mixtureOf(
     frame.signature,
     previous.signature,
     next.signature,
   );
-  if (Math.abs(share - 0.5) > MIXED || residual > UNMIXED) return undefined;
+  if (Math.abs(share - 0.5) > MIXED || unmixed > UNMIXED) return undefined;
   // Where one picture fades out and another in, what lies between holds nothing of either.
   if (frame.variance < HELD * (previous.variance + next.variance)) return undefined;
   const apart = mismatchOf(previous.signature, next.signature);
@@ -345,11 +366,14 @@ function evidenceOfSoftCut(around: Surroundings): number[] | undefined {
   }, apart);
   const chroma = Math.min(1, frame.chroma + next.chroma);
   const difference = frame.difference + next.difference;
+  const residual = Math.min(1, frame.residual + next.residual);
+  const others = (frames: readonly Pending[]) =>
+    frames.filter((other) => other !== next).slice(0, NEIGHBOURS);
   return evidence(
-    { from: previous, to: next, mixed: true, chroma, difference },
+    { from: previous, to: next, mixed: true, chroma, difference, residual },
     breaking,
-    around.before,
-    around.after.filter((other) => other !== next).slice(0, NEIGHBOURS),
+    others(around.before),
+    others(around.after),
   );
 }
 
@@ -367,41 +391,46 @@ interface Change {
   readonly mixed: boolean;
   readonly chroma: number;
   readonly difference: number;
+  readonly residual: number;
 }
 
 function evidence(
-  { from, to, mixed, chroma, difference }: Change,
+  { from, to, mixed, chroma, difference, residual }: Change,
   breaking: number,
   before: readonly Pending[],
   after: readonly Pending[],
 ): number[] {
-  const around = largest(before, after);
-  const calm = Math.min(largest(before).mismatch, largest(after).mismatch);
+  const [earlier, later] = [largest(before), largest(after)];
+  const larger = (name: keyof Activity) => Math.max(earlier[name], later[name]);
+  const smaller = (name: keyof Activity) => Math.min(earlier[name], later[name]);
   const coloured = colouredness(from, to);
   const contrast = Math.sqrt(Math.max(from.variance, to.variance)) + 4;
   return [
     1,
     Math.log(breaking + 0.03),
-    Math.log(calm + 0.03),
-    coloured,
+    Math.log(smaller('mismatch') + 0.03),
     coloured * Math.log(chroma + 0.1),
-    coloured * Math.log(around.chroma + 0.1),
+    coloured * Math.log(larger('chroma') + 0.1),
+    coloured * Math.log(smaller('chroma') + 0.1),
     lossBetween(from, to),
     Math.log((difference + 0.5) / contrast),
-    Math.log((around.difference + 0.5) / contrast),
+    Math.log((larger('difference') + 0.5) / contrast),
     mixed ? 1 : 0,
+    Math.log(residual + 0.1),
+    Math.log(smaller('residual') + 0.1),
   ];
 }
 
-/** The largest of each change. */
-function largest(...lists: (readonly Pending[])[]) {
-  const most = { mismatch: 0, chroma: 0, difference: 0 };
-  for (const frames of lists) {
-    for (const { mismatch, chroma, difference } of frames) {
-      most.mismatch = Math.max(most.mismatch, mismatch);
-      most.chroma = Math.max(most.chroma, chroma);
-      most.difference = Math.max(most.difference, difference);
-    }
+/** How much happens in some frames: the largest of each change. */
+type Activity = Record<'mismatch' | 'residual' | 'chroma' | 'difference', number>;
+
+function largest(frames: readonly Pending[]): Activity {
+  const most = { mismatch: 0, residual: 0, chroma: 0, difference: 0 };
+  for (const { mismatch, residual, chroma, difference } of frames) {
+    most.mismatch = Math.max(most.mismatch, mismatch);
+    most.residual = Math.max(most.residual, residual);
+    most.chroma = Math.max(most.chroma, chroma);
+    most.difference = Math.max(most.difference, difference);
   }
   return most;
 }

@@ -141,12 +141,9 @@ class RowSummer {
       : stride_(sum.stride),
         weights_(sum.weights),
         rows_(kRows > 0 ? kRows : sum.rows) {
-    const ptrdiff_t block = rows_ * std::abs(stride_);
-    if (3 * block <= kNear) {
-      const uint8_t* lowest =
-          stride_ < 0 ? sum.data + (rows_ - 1) * stride_ : sum.data;
-      inOrder_ = lowest + 2 * rows_ * stride_;
-    }
+    const ptrdiff_t block = rows_ * stride_;
+    const uint8_t* lowest = stride_ < 0 ? sum.data + block - stride_ : sum.data;
+    ahead_ = lowest + (std::abs(block) <= kShort ? 2 * block : block);
     for (int i = 0; i < kRows; ++i) fixed_[i] = hn::Set(Words(), weights_[i]);
   }
 
@@ -169,19 +166,14 @@ class RowSummer {
     return total;
   }
 
-  /// While the cache line at byte x of the rows is summed, some that come later
-  /// are on their way: best as many from the sum after the next, in the order
-  /// of memory, in which the processor reads on by itself. Where that many do
-  /// not fit the first cache, those at x for the next sum.
-  HWY_INLINE void prefetch(const uint8_t* from, size_t x) const {
-    if (inOrder_ != nullptr) {
-      for (int i = 0; i < rows_; ++i) {
-        hwy::Prefetch(inOrder_ + x * rows_ + i * kCacheLine);
-      }
-      return;
-    }
+  /// While the cache line at byte x of each row is summed, as many that come
+  /// later are on their way to the second cache, in the order of memory, in
+  /// which the processor reads on by itself.
+  HWY_INLINE void prefetch(size_t x) const {
+    constexpr int kIntoSecondCache = 2;
     for (int i = 0; i < rows_; ++i) {
-      hwy::Prefetch(from + (rows_ + i) * stride_);
+      __builtin_prefetch(
+          ahead_ + x * rows_ + i * kCacheLine, 0, kIntoSecondCache);
     }
   }
 
@@ -202,14 +194,14 @@ class RowSummer {
     return hn::MulHigh(hn::ShiftLeft<kShift>(samples), weight);
   }
 
-  /// Most of a first cache of 32 KiB, the least that processors have.
-  static constexpr ptrdiff_t kNear = 24 << 10;
+  /// Rows of so many bytes are summed before those that follow can be there.
+  static constexpr ptrdiff_t kShort = 8 << 10;
 
   ptrdiff_t stride_;
   const uint16_t* weights_;
   int rows_;
-  /// Where the rows of the sum after the next begin in memory, if near.
-  const uint8_t* inOrder_ = nullptr;
+  /// Where the rows of the next sum, or of the one after it, begin in memory.
+  const uint8_t* ahead_;
   hn::Vec<Words> fixed_[kRows > 0 ? kRows : 1];
 };
 
@@ -225,7 +217,7 @@ void sumRowsOf(const RowSum& sum, uint16_t* out) {
   size_t x = 0;
   for (; x + line <= width; x += line) {
     const uint8_t* from = sum.data + x * kBytes;
-    summer.prefetch(from, x * kBytes);
+    summer.prefetch(x * kBytes);
     for (size_t i = 0; i < line; i += lanes) {
       hn::StoreU(summer.sum(from + i * kBytes), d, out + x + i);
     }

@@ -19,7 +19,6 @@
 // The plain kernels too: tests compare with them.
 #define HWY_COMPILE_ALL_ATTAINABLE
 #endif
-#include <hwy/cache_control.h>
 #include <hwy/foreach_target.h>  // IWYU pragma: keep
 #include <hwy/highway.h>
 #else

@@ -7,7 +7,7 @@ import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:f
 import Module from 'node:module';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { test } from 'vitest';
+import { testUnless } from './skip.ts';
 
 const VERSION = '0.7.1';
 const ROOT = resolve(import.meta.dirname, '..', '..');
@@ -67,5 +67,7 @@ async function ensure(): Promise<boolean> {
 
 export const hasBeamcoder = await ensure();
 
-/** `test`, but skipped where beamcoder cannot be installed. */
-export const beamcoderTest = test.skipIf(!hasBeamcoder);
+/** `test`, but skipped by name where beamcoder cannot be installed. */
+export const beamcoderTest = testUnless(
+  hasBeamcoder ? undefined : `beamcoder ${VERSION} cannot be installed`,
+);

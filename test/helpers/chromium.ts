@@ -5,13 +5,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
-import { test } from 'vitest';
+import { testUnless } from './skip.ts';
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome'];
 const browser = NAMES.find((name) => spawnSync(name, ['--version']).status === 0);
 
-/** `test`, but skipped by name where there is no Chromium, which set-up does not install: it is too heavy for that. */
-export const browserTest = browser === undefined ? test.skip : test;
+/** `test`, but skipped by name where there is no Chromium. */
+export const browserTest = testUnless(
+  browser === undefined
+    ? 'no Chromium, which is too heavy for set-up to install'
+    : undefined,
+);
 
 /** The DOM of a page as HTML. `width`: of the window, in CSS pixels. */
 export async function dumpDom(path: string, width = 1200): Promise<string> {

@@ -9,6 +9,14 @@ declare module 'vitest' {
   }
 }
 
+/** `test`; where there is a reason against it, skips by name, and has it counted. */
+export function testUnless(reason: string | undefined) {
+  return (name: string, run: () => Promise<void>, timeout?: number): void => {
+    if (reason === undefined) test(name, run, timeout);
+    else skipTest(name, reason);
+  };
+}
+
 /** Skips a test by its name, and has it counted. */
 export function skipTest(name: string, reason: string): void {
   appendFileSync(inject('skipLog'), `${reason}\n`);

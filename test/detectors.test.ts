@@ -153,6 +153,12 @@ describe('hard cuts', () => {
     }
   });
 
+  test('are found between flat pictures', () => {
+    // As far apart as the colours of slides are, or as screens of one colour.
+    const shots = [81, 41, 145, 60].map((luma) => still(20, () => luma));
+    expect(cutsIn(shots.flat())).toEqual([20, 40, 60]);
+  });
+
   test('are found where titles change, and from and to black', () => {
     const pictures = [
       ...still(30, BLACK),
@@ -419,6 +425,7 @@ describe('the detector', () => {
         { length: 40 },
         (_, pts): TimedChange => ({
           ...UNSEEN,
+          signature: Uint8Array.from({ length: SIGNATURE }, (_, i) => 25 * (i % 2)),
           ...{ time: pts / 25, pts, recall: 0, recallAge: 0 },
           ...{ difference: pts === 20 ? 20 : 5, mismatch: pts === 20 ? 0.8 : 0.09 },
           residual: pts === 20 ? residual : around,

@@ -91,6 +91,9 @@ const UNMIXED = 0.02;
 /** Variance that a mixture has of its parts', at least; half and half of unrelated pictures it is a quarter. */
 const HELD = 0.1;
 
+/** Variance up to which a picture is flat: a standard deviation of one level. */
+const FLAT = 1;
+
 /** From the last frame of one shot to the first of another. */
 interface Change {
   readonly from: Pending;
@@ -112,7 +115,10 @@ function evidence(
   const larger = (name: keyof Activity) => Math.max(earlier[name], later[name]);
   const smaller = (name: keyof Activity) => Math.min(earlier[name], later[name]);
   const coloured = colouredness(from, to);
-  const contrast = Math.sqrt(Math.max(from.variance, to.variance)) + 4;
+  const variance = Math.max(from.variance, to.variance);
+  const contrast = Math.sqrt(variance) + 4;
+  // Flat pictures have nothing by which any block of them could be found.
+  const unfound = variance < FLAT ? Math.max(residual, breaking) : residual;
   return [
     1,
     Math.log(breaking + 0.03),
@@ -124,7 +130,7 @@ function evidence(
     Math.log((difference + 0.5) / contrast),
     Math.log((larger('difference') + 0.5) / contrast),
     mixed ? 1 : 0,
-    Math.log(residual + 0.1),
+    Math.log(unfound + 0.1),
     Math.log(smaller('residual') + 0.1),
   ];
 }

@@ -70,7 +70,8 @@ export interface CutOptions {
  *   neighbours, else every new one would be a peak; but nothing is a neighbour beyond a picture of one colour that rests.
  * - residual: how much of the frame is not found in the one before it, wherever it was (Note [Residual] in block-matching.ts), and the
  *   same of the calmer side. Pans leave little, however far they go; a jump to another part of the same picture, whose layout
- *   hardly changes, leaves much where the frames around leave little.
+ *   hardly changes, leaves much where the frames around leave little. Flat pictures have nothing to be found by: of
+ *   two of them the break counts in its place.
  * - colour: how much the distribution of chroma changed, and how much it did on the calmer side and on the other one. It hardly
  *   changes in pans, zooms and shakes, and does where shots of similar layout follow each other. In films without colour
  *   it tells nothing: all count as far as the pictures have colour.

@@ -68,11 +68,11 @@ async function* reads(decoder) {
   for (;;) {
     const first = queue.shift();
     const read = await first.result;
-    const length = read.count ?? read;
-    if (length === 0) return;
-    yield { length };
+    yield { length: read.count ?? read };
+    if (read.done) break;
     queue.push(post(first));
   }
+  await queue[0].result;
 }
 
 async function addonAlone() {

@@ -3,6 +3,11 @@
 
 #include <napi.h>
 
+#ifndef _WIN32
+#include <sys/file.h>
+#endif
+
+#include <cerrno>
 #include <memory>
 #include <set>
 #include <string>
@@ -714,6 +719,24 @@ void simulateHardware(const Napi::CallbackInfo& info) {
   addon.simulation = plan;
 }
 
+#ifndef _WIN32
+
+/// Blocks. Whether the lock is held then: not every file system has any.
+Napi::Value lockFile(const Napi::CallbackInfo& info) {
+  const int descriptor = info[0].As<Napi::Number>().Int32Value();
+  int result = 0;
+  do {
+    result = flock(descriptor, LOCK_EX);
+  } while (result != 0 && errno == EINTR);
+  return toJs(info.Env(), result == 0);
+}
+
+void unlockFile(const Napi::CallbackInfo& info) {
+  flock(info[0].As<Napi::Number>().Int32Value(), LOCK_UN);
+}
+
+#endif
+
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   LogCapture::install();
   auto* addon = new Addon(env);  // owned by the environment
@@ -736,6 +759,10 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports["whyDeviceFails"] = Napi::Function::New(env, whyDeviceFails);
   exports["simulateHardware"] = Napi::Function::New(env, simulateHardware);
   exports["measureFrames"] = Napi::Function::New(env, measureFrames);
+#ifndef _WIN32
+  exports["lockFile"] = Napi::Function::New(env, lockFile);
+  exports["unlockFile"] = Napi::Function::New(env, unlockFile);
+#endif
   return exports;
 }
 

@@ -233,6 +233,9 @@ export interface NativeAddon extends NativeClasses {
    * against `measures.ts`. Fills the columns from `difference` on of one measure row each.
    */
   measureFrames(rows: ArrayBuffer, frames: readonly NativePicture[]): void;
+  /** Blocks until no other process, and no other descriptor, holds the file's lock; false where the file system has none. Not on Windows. */
+  lockFile?(descriptor: number): boolean;
+  unlockFile?(descriptor: number): void;
 }
 
 /** Makes a MediaError of a rejection of the addon, naming the source; anything else stays as it is. */
@@ -278,6 +281,11 @@ export function loadAddon(): NativeAddon {
 package \`npm rebuild rushes\`, which needs FFmpeg's development files, cmake, ninja, pkg-config and a C++ compiler.`,
     { cause: causes[0] },
   );
+}
+
+/** The addon, if anybody has loaded it. */
+export function loadedAddon(): NativeAddon | undefined {
+  return addon;
 }
 
 /** The file of the addon. @throws as {@link loadAddon} */

@@ -15,6 +15,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join, resolve } from 'node:path';
+import type { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { build } from 'esbuild';
 import { describe, expect, test } from 'vitest';
 import { Store } from '../src/cache/store.ts';
@@ -107,19 +109,28 @@ describe('processes', () => {
     expect((await cache.stats()).analyses).toBe(20);
   });
 
-  /** A script that may `require('./store.cjs')`: to begin is most of what these processes do, so they load no more of the library. */
+  /**
+   * A script that may `require('./store.cjs')` for `Store` and `loadAddon`: to begin is most of what these processes do, so they load
+   * no more of the library.
+   */
   async function storeScript(folder: string, script: string): Promise<string> {
-    symlinkSync(resolve(DIST, '..', 'node_modules'), join(folder, 'node_modules'));
+    for (const name of ['node_modules', 'package.json', ...ADDONS]) {
+      symlinkSync(resolve(DIST, '..', name), join(folder, name));
+    }
     await build({
-      entryPoints: [resolve(DIST, '..', 'src', 'cache', 'store.ts')],
-      outfile: join(folder, 'store.cjs'),
+      stdin: {
+        contents: `export { Store } from './cache/store.ts'; export { loadAddon } from './native.ts';`,
+        resolveDir: resolve(DIST, '..', 'src'),
+      },
+      outfile: join(folder, 'dist', 'store.cjs'),
       bundle: true,
       format: 'cjs',
+      define: { 'import.meta.dirname': '__dirname' },
       supported: { 'dynamic-import': false }, // of lmdb: require
       platform: 'node',
       packages: 'external',
     });
-    const path = join(folder, 'script.cjs');
+    const path = join(folder, 'dist', 'script.cjs');
     writeFileSync(path, script);
     return path;
   }
@@ -129,8 +140,9 @@ describe('processes', () => {
   }
 
   const OPEN = `
-    const { Store } = require('./store.cjs');
+    const { loadAddon, Store } = require('./store.cjs');
     const [directory, name] = process.argv.slice(2);
+    if (name < 'd') loadAddon(); // Note [The queue] in gate.ts: the others go without
     const limits = { maxBytes: 1e9, maxAge: 1e9 };
     const fail = (message) => { throw new Error(message); };
     const run = async () => {
@@ -164,7 +176,8 @@ describe('processes', () => {
   // Each writes as fast as it can and says what it has written; it is killed in the middle of that.
   const WRITE = `
     const { writeSync } = require('node:fs');
-    const { Store } = require('./store.cjs');
+    const { loadAddon, Store } = require('./store.cjs');
+    loadAddon(); // without it one in two thousand would wait for ever: Note [The queue] in gate.ts
     const [directory, name] = process.argv.slice(2);
     const limits = { maxBytes: 1e9, maxAge: 1e9 };
     Store.open(directory, (message) => writeSync(2, message)).then((store) => {
@@ -224,6 +237,43 @@ describe('processes', () => {
     expect(store.put('last', {}, { maxBytes: 1e9, maxAge: 1e9 })).toBe(true);
     await store.close();
   }, 300_000);
+
+  const QUEUE = `
+    const { openSync, writeSync } = require('node:fs');
+    const { loadAddon, Store } = require('./store.cjs');
+    const [directory, role] = process.argv.slice(2);
+    const addon = role === 'pass' ? undefined : loadAddon();
+    Store.open(directory, (message) => { throw new Error(message); }).then((store) => {
+      if (role === 'hold') {
+        writeSync(1, String(addon.lockFile(openSync(directory + '/v1/gate/data.mdb', 'r+'))));
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+      }
+      store.put(role, {}, { maxBytes: 1e9, maxAge: 1e9 });
+      return store.close();
+    });`;
+
+  // Note [The queue] in gate.ts
+  test('queue for the lock of a file, which a killed one lets go', async () => {
+    const folder = newFolder();
+    const directory = join(folder, 'cache');
+    const script = await storeScript(folder, QUEUE);
+    const holder = runStoreScript([script, directory, 'hold']);
+    const [held] = await once(holder.stdout as Readable, 'data');
+    expect(String(held)).toBe('true');
+    const others = [true, false].map((queues) => {
+      return runStoreScript([script, directory, queues ? 'queue' : 'pass']);
+    });
+    const [queued, passed] = others.map((child) => once(child, 'close'));
+    // Who goes without the addon is not kept by the queue, so the other has had time enough.
+    expect(await passed).toEqual([0, null]);
+    await sleep(200);
+    expect(others[0]?.exitCode).toBe(null);
+    holder.kill('SIGKILL');
+    expect(await queued).toEqual([0, null]);
+    const store = await Store.open(directory, expect.fail);
+    expect(store.keys()).toEqual(['pass', 'queue']);
+    await store.close();
+  });
 
   test('wait for one that works with a blocked event loop, not for one that died', async () => {
     const folder = newFolder();

@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import type { Database, RootDatabase } from 'lmdb';
+import { Gate, inodeOf } from './gate.ts';
 import { RECORD_FORMAT, seal, unseal } from './record.ts';
 import { checkStructure, StructureError } from './structure.ts';
 
@@ -59,15 +60,7 @@ export function now(): number {
 let lastTime = 0;
 
 /**
- * One LMDB environment. All calls are synchronous and short; every one may throw LMDB's errors.
- *
- * Note [The gate]: whoever opens an environment of LMDB 1.0 (`mdb_env_open2` in mdb.c) reads the number of the last transaction and, a
- * little later, writes it into the memory that all processes share, without a lock. What another one commits in between is forgotten,
- * its pages are used again while they are still in use, and processes fail or crash. So nobody may open while somebody writes. LMDB's
- * own lock for writers serves for that, which a killed process lets go: that of a second environment beside the first, the gate, in
- * which nothing is ever written, so that opening it does no harm. Opening and each transaction that writes are done inside of one of the
- * gate's. So is closing: who is the last to close destroys the locks, even while the next one waits to share them. The gate itself
- * is closed only when its process, or thread, ends. (Before, six processes that opened and wrote all the time crashed within seconds.)
+ * One LMDB environment behind a {@link Gate}. All calls are synchronous and short; every one may throw LMDB's errors.
  *
  * Note [Nothing waits for the disk]: transactions are written without fsync. A killed process loses nothing by that, because
  * the system has the pages already. A power failure may leave a database that is not sound; `checkStructure` finds that before LMDB is let
@@ -77,8 +70,7 @@ export class Store {
   readonly directory: string;
   readonly #inode: bigint;
   readonly #root: RootDatabase<Buffer, string>;
-  /** Note [The gate] */
-  readonly #gate: RootDatabase<Buffer, string>;
+  readonly #gate: Gate;
   readonly #records: Database<Buffer, string>;
   readonly #uses: Database<Buffer, string>;
   readonly #leases: Database<Buffer, string>;
@@ -91,7 +83,7 @@ export class Store {
   private constructor(
     directory: string,
     root: RootDatabase<Buffer, string>,
-    gate: RootDatabase<Buffer, string>,
+    gate: Gate,
     inode: bigint,
   ) {
     this.directory = directory;
@@ -121,19 +113,15 @@ export class Store {
       mkdirSync(path, { recursive: true, mode: 0o700 });
       const before = inodeOf(path);
       await checkOrDiscard(path, before, onDamage);
+      const openAt = (folder: string) => {
+        makeLockFile(folder);
+        return open<Buffer, string>(folder, { ...ENVIRONMENT, ...BINARY });
+      };
       const gatePath = join(path, GATE);
       mkdirSync(gatePath, { recursive: true, mode: 0o700 });
       if (inodeOf(path) !== before) continue;
-      makeLockFile(gatePath);
-      makeLockFile(path);
-      const gate =
-        gates.get(gateInode(directory)) ??
-        open<Buffer, string>(gatePath, { ...ENVIRONMENT, ...BINARY });
-      gates.set(gateInode(directory), gate);
-      const store = gate.transactionSync(() => {
-        const root = open<Buffer, string>(path, { ...ENVIRONMENT, ...BINARY });
-        return new Store(directory, root, gate, before);
-      });
+      const gate = Gate.at(gatePath, openAt);
+      const store = gate.pass(() => new Store(directory, openAt(path), gate, before));
       // Moved away by `clear` meanwhile: the lock may be the old database's and the data the new one's.
       if (inodeOf(path) === before) return store;
       await store.#closeAll();
@@ -310,11 +298,8 @@ export class Store {
   }
 
   async #closeAll(): Promise<void> {
-    await this.#gate.transactionSync(() => this.#root.close());
-    if (gates.get(gateInode(this.directory)) === this.#gate) return;
-    // The folder was moved away: nobody will open this one again.
-    for (const [inode, gate] of gates) if (gate === this.#gate) gates.delete(inode);
-    await this.#gate.close();
+    await this.#gate.pass(() => this.#root.close());
+    await this.#gate.closeIfMovedAway();
   }
 
   #touch(key: string, time: number): void {
@@ -348,7 +333,7 @@ export class Store {
       }
       return work();
     };
-    return this.#gate.transactionSync(() => this.#root.transactionSync(transaction));
+    return this.#gate.pass(() => this.#root.transactionSync(transaction));
   }
 
   #use(key: string): Use {
@@ -412,13 +397,6 @@ const FOLDER = `v${RECORD_FORMAT}`;
 const OPEN_ATTEMPTS = 20;
 /** In {@link FOLDER}. */
 const GATE = 'gate';
-/** By the inode of their file. They stay open as long as the thread lives: Note [The gate]. */
-const gates = new Map<bigint, RootDatabase<Buffer, string>>();
-
-function gateInode(directory: string): bigint {
-  return inodeOf(join(directory, FOLDER, GATE, 'data.mdb'));
-}
-
 const BINARY = { encoding: 'binary' } as const;
 const ENVIRONMENT = {
   noSubdir: false,
@@ -429,10 +407,6 @@ const ENVIRONMENT = {
   maxReaders: 512,
   compression: false,
 } as const;
-
-function inodeOf(path: string): bigint {
-  return statSync(path, { bigint: true, throwIfNoEntry: false })?.ino ?? -1n;
-}
 
 /** Puts a database aside that LMDB must not be let near. */
 async function checkOrDiscard(

@@ -1,5 +1,12 @@
 // The measure rows of whole films: what detectors see, decoded once and kept.
-import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
@@ -8,7 +15,8 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 
 /** Parts of the library that it does not export, bundled from its sources. */
 export async function loadInternals() {
-  const file = join(root, 'build', 'accuracy-internals.mjs');
+  // One folder below the root, as src/ is; of this process alone, since runs may go side by side.
+  const file = join(root, 'build', `accuracy-internals-${process.pid}.mjs`);
   await build({
     stdin: {
       contents: [
@@ -56,7 +64,11 @@ export async function loadInternals() {
     ...{ bundle: true, packages: 'external', platform: 'node', format: 'esm' },
     ...{ outfile: file, logLevel: 'error' },
   });
-  return import(pathToFileURL(file).href);
+  try {
+    return await import(pathToFileURL(file).href);
+  } finally {
+    rmSync(file);
+  }
 }
 
 /** One Float64Array of `MEASURE_ROW.length` columns a frame, what `pts` counts (`{ num, den }` of a second), and the picture's `size`. */

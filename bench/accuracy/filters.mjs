@@ -1,4 +1,5 @@
 // What FFmpeg's blackdetect, freezedetect and cropdetect find in a film.
+import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { run } from './tools.mjs';
@@ -17,11 +18,12 @@ export const FILTERS = {
   boxes: 'cropdetect=round=2:reset=1',
 };
 
-/** `{ black, freezes, boxes }` of a film, decoded once and kept in `folder`. */
+/** `{ black, freezes, boxes }` of a film, decoded once and kept in `folder`, for filters called otherwise under another name. */
 export function filterFilm(file, folder) {
-  const kept = join(folder, `${basename(file)}.filters.json`);
-  if (existsSync(kept)) return JSON.parse(readFileSync(kept, 'utf8'));
   const filters = [...Object.values(FILTERS), 'metadata=print:file=-'].join(',');
+  const hash = createHash('sha256').update(filters).digest('hex').slice(0, 8);
+  const kept = join(folder, `${basename(file)}.filters-${hash}.json`);
+  if (existsSync(kept)) return JSON.parse(readFileSync(kept, 'utf8'));
   const lines = run('ffmpeg', [
     ...['-v', 'error', '-noautorotate', '-i', file, '-map', '0:V:0', '-vf', filters],
     ...['-fps_mode', 'passthrough', '-f', 'null', '-'],

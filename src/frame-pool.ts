@@ -11,11 +11,11 @@ export class FramePool {
 
   /** Buffers of exactly so many bytes for one read; what is in them means nothing. */
   take(count: number, bytes: number): ArrayBuffer[] {
-    if (this.#spare[0]?.byteLength !== bytes) this.#spare.length = 0;
+    const spare = this.#spareOf(bytes);
     this.#largestRead = Math.max(this.#largestRead, count);
     const buffers: ArrayBuffer[] = [];
     while (buffers.length < count) {
-      buffers.push(this.#spare.pop() ?? uninitialised(bytes));
+      buffers.push(spare.pop() ?? uninitialised(bytes));
     }
     return buffers;
   }
@@ -25,8 +25,14 @@ export class FramePool {
     if (buffer.byteLength === 0) return;
     const memory = takeOver(buffer);
     if (memory.byteLength !== bytes) return;
+    const spare = this.#spareOf(bytes);
+    if (spare.length < this.#largestRead) spare.push(memory);
+  }
+
+  /** What is spare of `bytes` each; what has another length is let go. */
+  #spareOf(bytes: number): ArrayBuffer[] {
     if (this.#spare[0]?.byteLength !== bytes) this.#spare.length = 0;
-    if (this.#spare.length < this.#largestRead) this.#spare.push(memory);
+    return this.#spare;
   }
 
   clear(): void {

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <cstdio>
 #include <cstring>
 #include <ctime>
 #include <random>
@@ -50,6 +51,29 @@ inline Frame makeFrame(AVPixelFormat format, int width, int height, int seed) {
     }
   }
   return frame;
+}
+
+/// In pixels.
+struct Size {
+  int width;
+  int height;
+};
+
+/// What is brought down, and to what.
+struct Sizes {
+  Size from = {1920, 1080};
+  Size to = {640, 360};
+};
+
+/// Of `[WIDTHxHEIGHT [TO_WIDTHxTO_HEIGHT]]`.
+inline Sizes readSizes(int argc, char** argv) {
+  Sizes sizes;
+  const auto read = [&](int i, Size& size) {
+    if (i < argc) std::sscanf(argv[i], "%dx%d", &size.width, &size.height);
+  };
+  read(1, sizes.from);
+  read(2, sizes.to);
+  return sizes;
 }
 
 /// CPU time of this thread.

@@ -34,11 +34,11 @@ constexpr std::array<const char*, kParts> kNames = {
 
 class Bench {
  public:
-  Bench(const int (&from)[2], const int (&to)[2]) : picture_(to[0], to[1]) {
+  Bench(bench::Size from, bench::Size to) : picture_(to.width, to.height) {
     constexpr int kFrames = 8;  // 25 MB of 1080p
     for (int i = 0; i < kFrames; ++i) {
       frames_.push_back(
-          bench::makeFrame(AV_PIX_FMT_YUV420P, from[0], from[1], i));
+          bench::makeFrame(AV_PIX_FMT_YUV420P, from.width, from.height, i));
     }
   }
 
@@ -89,12 +89,10 @@ class Bench {
 }  // namespace
 
 int main(int argc, char** argv) {
-  int from[2] = {1920, 1080};
-  int to[2] = {640, 360};
-  if (argc > 1) std::sscanf(argv[1], "%dx%d", &from[0], &from[1]);
-  if (argc > 2) std::sscanf(argv[2], "%dx%d", &to[0], &to[1]);
+  const auto [from, to] = bench::readSizes(argc, argv);
   std::printf(
-      "yuv420p %dx%d, measured at %dx%d\n", from[0], from[1], to[0], to[1]);
+      "yuv420p %dx%d, measured at %dx%d\n", from.width, from.height, to.width,
+      to.height);
   Bench(from, to).run();
   return 0;
 }

@@ -170,11 +170,8 @@ class Bench {
 }  // namespace
 
 int main(int argc, char** argv) {
-  int from[2] = {1920, 1080};
-  int to[2] = {640, 360};
-  if (argc > 1) std::sscanf(argv[1], "%dx%d", &from[0], &from[1]);
-  if (argc > 2) std::sscanf(argv[2], "%dx%d", &to[0], &to[1]);
-  Bench bench(from[0], from[1], to[0], to[1]);
+  const auto [from, to] = bench::readSizes(argc, argv);
+  Bench bench(from.width, from.height, to.width, to.height);
   for (const AVPixelFormat source :
        {AV_PIX_FMT_YUV420P, AV_PIX_FMT_NV12, AV_PIX_FMT_YUV420P10LE}) {
     for (const AVPixelFormat target :

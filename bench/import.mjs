@@ -8,7 +8,7 @@
 //   whole    the same clips by an importer that loads a clip's frames into memory and measures them then
 //
 // Before anything is measured, results are compared: the import has to come to the same numbers as whole clips measured
-// by the TypeScript reference (src/measures.ts, src/detectors/cuts.ts), bit for bit, and the cache to those of the import.
+// by the TypeScript reference (src/measures.ts, src/change-meter.ts, src/detectors/cuts.ts), bit for bit, and the cache to those of the import.
 // Each run is a process of its own; runs that are compared take turns, and a ratio is the median of the rounds' ratios.
 // `others` is how many cores the rest of the machine kept busy meanwhile (Linux). Where that is not next to nothing,
 // wall times are worth little, and CPU seconds are what to look at; root can put other work off with `chrt -r 1 node …`.
@@ -105,7 +105,8 @@ function checkEqual(what, digests, expected) {
 async function buildReference(folder) {
   const outfile = join(folder, 'reference.mjs');
   const source = (path) => JSON.stringify(join(import.meta.dirname, '../src', path));
-  const contents = `export * from ${source('measures.ts')}; export * from ${source('detectors/cuts.ts')};`;
+  const parts = ['measures.ts', 'change-meter.ts', 'detectors/cuts.ts'];
+  const contents = parts.map((part) => `export * from ${source(part)};`).join(' ');
   const stdin = { contents, resolveDir: import.meta.dirname };
   await build({ stdin, outfile, bundle: true, format: 'esm', platform: 'node' });
   return outfile;

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "change_meter.h"
 #include "decoder.h"
 #include "input.h"
 #include "interrupt.h"

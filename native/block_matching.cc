@@ -5,12 +5,14 @@
 #include <climits>
 #include <cstdlib>
 
+#include "thumbnail.h"
+
 namespace rushes {
 namespace {
 
 /// As in src/block-matching.ts.
-constexpr int kColumns = 32;
-constexpr int kRows = 18;
+constexpr int kColumns = Thumbnail::kWidth;
+constexpr int kRows = Thumbnail::kHeight;
 constexpr int kBlock = 4;
 constexpr int kArea = kBlock * kBlock;
 constexpr int kAcross = kColumns / kBlock;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "av.h"
+#include "change_meter.h"
 #include "frame_index.h"
 #include "frame_reader.h"
 #include "interrupt.h"

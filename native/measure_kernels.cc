@@ -1,3 +1,6 @@
+// Long, because what has to agree stands together: each kernel's definition,
+// its vector instructions, and the call that chooses between them.
+
 #include "measure_kernels.h"
 
 #include <algorithm>
@@ -72,16 +75,16 @@ RowTally TallyRows(const RowPair& pair, uint16_t* columns, uint32_t* sums) {
 
 void SumShiftedProducts(
     const int16_t* a, const int16_t* b,
-    int32_t (&products)[Thumb::kShifts * Thumb::kShifts]) {
+    int32_t (&products)[Thumbnail::kShifts * Thumbnail::kShifts]) {
   int32_t* product = products;
-  for (int dy = -Thumb::kShift; dy <= Thumb::kShift; ++dy) {
-    for (int dx = -Thumb::kShift; dx <= Thumb::kShift; ++dx) {
-      const int right = std::min(Thumb::kWidth, Thumb::kWidth - dx);
-      const int bottom = std::min(Thumb::kHeight, Thumb::kHeight - dy);
+  for (int dy = -Thumbnail::kShift; dy <= Thumbnail::kShift; ++dy) {
+    for (int dx = -Thumbnail::kShift; dx <= Thumbnail::kShift; ++dx) {
+      const int right = std::min(Thumbnail::kWidth, Thumbnail::kWidth - dx);
+      const int bottom = std::min(Thumbnail::kHeight, Thumbnail::kHeight - dy);
       int32_t sum = 0;
       for (int y = std::max(0, -dy); y < bottom; ++y) {
-        const int16_t* rowA = a + y * Thumb::kWidth;
-        const int16_t* rowB = b + (y + dy) * Thumb::kWidth;
+        const int16_t* rowA = a + y * Thumbnail::kWidth;
+        const int16_t* rowB = b + (y + dy) * Thumbnail::kWidth;
         for (int x = std::max(0, -dx); x < right; ++x) {
           sum += rowA[x] * rowB[x + dx];
         }
@@ -204,36 +207,37 @@ RowTally TallyRows(const RowPair& pair, uint16_t* columns, uint32_t* sums) {
 
 void SumShiftedProducts(
     const int16_t* a, const int16_t* b,
-    int32_t (&products)[Thumb::kShifts * Thumb::kShifts]) {
-  const hn::CappedTag<int16_t, Thumb::kWidth> d;
+    int32_t (&products)[Thumbnail::kShifts * Thumbnail::kShifts]) {
+  const hn::CappedTag<int16_t, Thumbnail::kWidth> d;
   const hn::RepartitionToWide<decltype(d)> sums;
   constexpr int kLanes = static_cast<int>(hn::MaxLanes(d));
   // Zeros on both sides take the place of what does not overlap.
-  constexpr int kStride = Thumb::kWidth + 2 * Thumb::kShift;
-  int16_t padded[Thumb::kHeight * kStride] = {};
-  for (int y = 0; y < Thumb::kHeight; ++y) {
+  constexpr int kStride = Thumbnail::kWidth + 2 * Thumbnail::kShift;
+  int16_t padded[Thumbnail::kHeight * kStride] = {};
+  for (int y = 0; y < Thumbnail::kHeight; ++y) {
     std::copy_n(
-        b + y * Thumb::kWidth, Thumb::kWidth,
-        padded + y * kStride + Thumb::kShift);
+        b + y * Thumbnail::kWidth, Thumbnail::kWidth,
+        padded + y * kStride + Thumbnail::kShift);
   }
-  for (int i = 0; i < Thumb::kShifts; ++i) {
-    const int dy = i - Thumb::kShift;
-    const int bottom = std::min(Thumb::kHeight, Thumb::kHeight - dy);
-    hn::Vec<decltype(sums)> even[Thumb::kShifts];
-    hn::Vec<decltype(sums)> odd[Thumb::kShifts];
-    for (int j = 0; j < Thumb::kShifts; ++j) even[j] = odd[j] = hn::Zero(sums);
+  for (int i = 0; i < Thumbnail::kShifts; ++i) {
+    const int dy = i - Thumbnail::kShift;
+    const int bottom = std::min(Thumbnail::kHeight, Thumbnail::kHeight - dy);
+    hn::Vec<decltype(sums)> even[Thumbnail::kShifts];
+    hn::Vec<decltype(sums)> odd[Thumbnail::kShifts];
+    for (int j = 0; j < Thumbnail::kShifts; ++j)
+      even[j] = odd[j] = hn::Zero(sums);
     for (int y = std::max(0, -dy); y < bottom; ++y) {
-      for (int x = 0; x < Thumb::kWidth; x += kLanes) {
-        const auto cells = hn::LoadU(d, a + y * Thumb::kWidth + x);
+      for (int x = 0; x < Thumbnail::kWidth; x += kLanes) {
+        const auto cells = hn::LoadU(d, a + y * Thumbnail::kWidth + x);
         const int16_t* others = padded + (y + dy) * kStride + x;
-        for (int j = 0; j < Thumb::kShifts; ++j) {
+        for (int j = 0; j < Thumbnail::kShifts; ++j) {
           even[j] = hn::ReorderWidenMulAccumulate(
               sums, cells, hn::LoadU(d, others + j), even[j], odd[j]);
         }
       }
     }
-    for (int j = 0; j < Thumb::kShifts; ++j) {
-      products[i * Thumb::kShifts + j] =
+    for (int j = 0; j < Thumbnail::kShifts; ++j) {
+      products[i * Thumbnail::kShifts + j] =
           hn::GetLane(hn::SumOfLanes(sums, hn::Add(even[j], odd[j])));
     }
   }
@@ -386,7 +390,7 @@ RowTally tallyRows(const RowPair& pair, uint16_t* columns, uint32_t* sums) {
 
 void sumShiftedProducts(
     const int16_t* a, const int16_t* b,
-    int32_t (&products)[Thumb::kShifts * Thumb::kShifts]) {
+    int32_t (&products)[Thumbnail::kShifts * Thumbnail::kShifts]) {
   HWY_DYNAMIC_DISPATCH(SumShiftedProducts)(a, b, products);
 }
 

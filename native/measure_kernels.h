@@ -3,22 +3,14 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "thumbnail.h"
+
 namespace rushes {
 
 // What is done to every sample that is measured, by the vector instructions of
 // this machine (Google Highway). Each kernel gives the same
 // integers whichever instructions it is made of; the plain ones, for machines
 // without any, are their definition.
-
-/// Size of the thumbnails in cells, and their highest displacement.
-struct Thumb {
-  static constexpr int kWidth = 32;
-  static constexpr int kHeight = 18;
-  static constexpr int kCells = kWidth * kHeight;
-  static constexpr int kShift = 4;
-  /// Displacements along one axis.
-  static constexpr int kShifts = 2 * kShift + 1;
-};
 
 /// Some rows of luma, and the same of the frame before.
 struct RowPair {
@@ -50,7 +42,7 @@ RowTally tallyRows(const RowPair& pair, uint16_t* columns, uint32_t* sums);
 /// dy and dx from -kShift to kShift, row by row. Cells are 0 to 255.
 void sumShiftedProducts(
     const int16_t* a, const int16_t* b,
-    int32_t (&products)[Thumb::kShifts * Thumb::kShifts]);
+    int32_t (&products)[Thumbnail::kShifts * Thumbnail::kShifts]);
 
 /// Σ|a − b|, or, once it is known to be `enough` or more, any part of it that
 /// is. Each difference is within 25 bits.

@@ -2,7 +2,7 @@
 
 #include <array>
 
-#include "measure.h"
+#include "change_meter.h"
 #include "scaler.h"
 
 namespace rushes {

@@ -3,9 +3,9 @@
  * bit, faster (Note [Exact measures] in measures.ts).
  */
 
-/** Size of the pictures that are compared, in cells, and of the blocks in them. */
-export const COLUMNS = 32;
-export const ROWS = 18;
+import { type Cells, COLUMNS, ROWS } from './thumbnail.ts';
+
+/** Size of blocks, in cells. */
 const BLOCK = 4;
 const AREA = BLOCK * BLOCK;
 /** Blocks in a row, and rows of them: what is left below is not looked at. */
@@ -28,9 +28,6 @@ const FAR = 0.1;
 const FAR_X = 18;
 const FAR_Y = 6;
 
-/** Mean luma of {@link COLUMNS} x {@link ROWS} cells, row by row, each 0–255. */
-export type Cells = readonly number[];
-
 /** Where a block was before, less where it is now, in cells. */
 interface Vector {
   readonly x: number;
@@ -46,7 +43,7 @@ const NOWHERE: Vector = { x: 0, y: 0 };
  *     min(1, (Σ(a' − b')² − N) / (Σa'² + Σb'² + 2N))
  *
  * where a' and b' are the N cells of a block and of the block in the picture before that it resembles most, each less its mean, and a
- * level in each cell is noise: for blocks what Note [Mismatch] in measures.ts is for pictures. It is from what it costs to predict blocks out of the
+ * level in each cell is noise: for blocks what Note [Mismatch] in thumbnail.ts is for pictures. It is from what it costs to predict blocks out of the
  * picture before, as against out of themselves, that encoders know scene cuts (L. Merritt and R. Vanam, "x264: a high performance
  * H.264/AVC encoder", 2006; `slicetype.c` of x264).
  *

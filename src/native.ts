@@ -8,11 +8,11 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import nodeGypBuild from 'node-gyp-build';
+import type { FramePlanes } from './change-meter.ts';
 import { MediaError, type MediaErrorCode } from './errors.ts';
 import type { PixelFormat } from './frame.ts';
 import type { Geometry } from './geometry.ts';
 import type { DecodePath, VideoInfo } from './info.ts';
-import type { FramePlanes } from './measures.ts';
 
 /** Columns of a frame row (Note [Rows]); `kFrame…` in `native/decoder.h`. */
 export const FRAME_ROW = {
@@ -203,7 +203,7 @@ export interface NativeOpenOptions {
   skipErrors: boolean;
 }
 
-/** A frame's planes, as `measures.ts` takes them. */
+/** A frame's planes, as `change-meter.ts` takes them. */
 export interface NativePicture extends FramePlanes {
   /** Presentation time in seconds. */
   readonly time: number;
@@ -230,7 +230,7 @@ export interface NativeAddon extends NativeClasses {
   simulateHardware(plan: NativeSimulation | null): void;
   /**
    * Measures a series of frames as a pass does, every one as if it were sampled: for tests
-   * against `measures.ts`. Fills the columns from `difference` on of one measure row each.
+   * against `measures.ts` and `change-meter.ts`. Fills the columns from `difference` on of one measure row each.
    */
   measureFrames(rows: ArrayBuffer, frames: readonly NativePicture[]): void;
   /** Blocks until no other process, and no other descriptor, holds the file's lock; false where the file system has none. Not on Windows. */

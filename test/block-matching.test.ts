@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Cells, COLUMNS, ROWS, residualOf } from '../src/block-matching.ts';
+import { residualOf } from '../src/block-matching.ts';
+import { type Cells, COLUMNS, ROWS } from '../src/thumbnail.ts';
 
 /** Of columns and rows, from −40 on: pictures are looked at through a window of 32x18. */
 type Picture = (x: number, y: number) => number;

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { CutEvent, Shot } from '../src/analysis.ts';
+import { ChangeMeter, type FramePlanes } from '../src/change-meter.ts';
 import {
   CutDetector,
   type CutOptions,
@@ -10,7 +11,8 @@ import {
 } from '../src/detectors/cuts.ts';
 import { type ScoredSample, segmentsFrom } from '../src/detectors/segments.ts';
 import { shotsFrom } from '../src/detectors/shots.ts';
-import { ChangeMeter, type FramePlanes, type Plane, SIGNATURE } from '../src/measures.ts';
+import { SIGNATURE } from '../src/measures.ts';
+import type { Plane } from '../src/plane.ts';
 import { madeShot } from './helpers/analyses.ts';
 import { ffmpeg } from './helpers/ffmpeg.ts';
 import { mediaFile, mediaTest } from './helpers/media.ts';

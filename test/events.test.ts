@@ -2,11 +2,12 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import type { AnalysisEvent, Sample } from '../src/analysis.ts';
+import { ChangeMeter } from '../src/change-meter.ts';
 import { bordersIn } from '../src/detectors/borders.ts';
 import type { TimedChange } from '../src/detectors/cuts.ts';
 import { EventDetector } from '../src/detectors/events.ts';
 import { describeShots, shotsFrom } from '../src/detectors/shots.ts';
-import { ChangeMeter, type Plane } from '../src/measures.ts';
+import type { Plane } from '../src/plane.ts';
 import { type Picture, random } from './helpers/pictures.ts';
 
 const WIDTH = 64;

@@ -2,21 +2,20 @@ import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { ChangeMeter, type FramePlanes } from '../src/change-meter.ts';
 import {
-  ChangeMeter,
   FLASH,
   type FrameChange,
-  type FramePlanes,
   formatHash,
   hashDistance,
   meanSaturation,
   measureLuma,
   motion,
-  type Plane,
   quality,
   SIGNATURE,
 } from '../src/measures.ts';
 import { loadAddon, MEASURE_ROW, type NativePicture } from '../src/native.ts';
+import type { Plane } from '../src/plane.ts';
 import { ffmpeg } from './helpers/ffmpeg.ts';
 import { mediaFile, mediaTest } from './helpers/media.ts';
 

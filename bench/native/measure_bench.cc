@@ -14,6 +14,7 @@
 #include <cstdio>
 #include <vector>
 
+#include "change_meter.h"
 #include "made_frames.h"
 #include "measure.h"
 #include "small_picture.h"

@@ -7,12 +7,14 @@
 #include <random>
 #include <vector>
 
+#include "thumbnail.h"
+
 using rushes::residualOf;
 
 namespace {
 
-constexpr int kColumns = 32;
-constexpr int kRows = 18;
+constexpr int kColumns = rushes::Thumbnail::kWidth;
+constexpr int kRows = rushes::Thumbnail::kHeight;
 
 using Cells = std::vector<int16_t>;
 

@@ -14,7 +14,7 @@
 using rushes::Moments;
 using rushes::RowPair;
 using rushes::RowTally;
-using rushes::Thumb;
+using rushes::Thumbnail;
 
 namespace {
 
@@ -73,11 +73,11 @@ Tallied tallyByDefinition(int width, int height, bool upward) {
   return made;
 }
 
-using Products = std::array<int32_t, Thumb::kShifts * Thumb::kShifts>;
+using Products = std::array<int32_t, Thumbnail::kShifts * Thumbnail::kShifts>;
 
 Products products(
     const std::vector<int16_t>& a, const std::vector<int16_t>& b) {
-  int32_t made[Thumb::kShifts * Thumb::kShifts];
+  int32_t made[Thumbnail::kShifts * Thumbnail::kShifts];
   rushes::sumShiftedProducts(a.data(), b.data(), made);
   Products all;
   std::copy_n(made, all.size(), all.begin());
@@ -89,14 +89,14 @@ Products productsByDefinition(
     const std::vector<int16_t>& a, const std::vector<int16_t>& b) {
   Products all = {};
   for (int i = 0; i < static_cast<int>(all.size()); ++i) {
-    const int dx = i % Thumb::kShifts - Thumb::kShift;
-    const int dy = i / Thumb::kShifts - Thumb::kShift;
-    for (int k = 0; k < Thumb::kCells; ++k) {
-      const int x = k % Thumb::kWidth + dx;
-      const int y = k / Thumb::kWidth + dy;
+    const int dx = i % Thumbnail::kShifts - Thumbnail::kShift;
+    const int dy = i / Thumbnail::kShifts - Thumbnail::kShift;
+    for (int k = 0; k < Thumbnail::kCells; ++k) {
+      const int x = k % Thumbnail::kWidth + dx;
+      const int y = k / Thumbnail::kWidth + dy;
       const bool inside =
-          x >= 0 && x < Thumb::kWidth && y >= 0 && y < Thumb::kHeight;
-      if (inside) all[i] += a[k] * b[y * Thumb::kWidth + x];
+          x >= 0 && x < Thumbnail::kWidth && y >= 0 && y < Thumbnail::kHeight;
+      if (inside) all[i] += a[k] * b[y * Thumbnail::kWidth + x];
     }
   }
   return all;
@@ -135,9 +135,9 @@ TEST_CASE("rows are tallied alike by all instructions, whatever their width") {
 
 TEST_CASE("thumbnails are multiplied alike by all instructions") {
   for (unsigned seed = 0; seed < 5; ++seed) {
-    const std::vector<uint8_t> cells = noise(2 * Thumb::kCells, seed);
-    std::vector<int16_t> a(cells.begin(), cells.begin() + Thumb::kCells);
-    std::vector<int16_t> b(cells.begin() + Thumb::kCells, cells.end());
+    const std::vector<uint8_t> cells = noise(2 * Thumbnail::kCells, seed);
+    std::vector<int16_t> a(cells.begin(), cells.begin() + Thumbnail::kCells);
+    std::vector<int16_t> b(cells.begin() + Thumbnail::kCells, cells.end());
     if (seed == 0) {  // as large as it can be
       std::fill(a.begin(), a.end(), 255);
       b = a;

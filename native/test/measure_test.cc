@@ -7,6 +7,8 @@
 #include <random>
 #include <vector>
 
+#include "change_meter.h"
+
 using rushes::ChangeMeter;
 using rushes::FrameChange;
 using rushes::FramePlanes;

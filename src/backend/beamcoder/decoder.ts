@@ -1,11 +1,6 @@
 /** A frame's whole journey in the process: reader, choice, pixels or measures. `native/decoder.cc` in TypeScript. */
-import {
-  ChangeMeter,
-  type FrameChange,
-  meanSaturation,
-  measureLuma,
-  type Plane,
-} from '../../measures.ts';
+import { ChangeMeter } from '../../change-meter.ts';
+import { type FrameChange, meanSaturation, measureLuma } from '../../measures.ts';
 import {
   FLAG_KEY_FRAME,
   FLAG_SAMPLED,
@@ -17,6 +12,7 @@ import {
   type NativeRead,
   type NativeSelection,
 } from '../../native.ts';
+import type { Plane } from '../../plane.ts';
 import { Demuxer, type Tools } from './demuxer.ts';
 import { Failure } from './failure.ts';
 import { FrameReader, type TimedFrame } from './frame-reader.ts';

@@ -1,5 +1,6 @@
 /** A frame at the size at which it is measured: `native/small_picture.cc` in TypeScript. */
-import type { FramePlanes, Plane } from '../../measures.ts';
+import type { FramePlanes } from '../../change-meter.ts';
+import type { Plane } from '../../plane.ts';
 import { Converter, formatOf, type PictureFormat, scaleSteps } from './converter.ts';
 import type { Tools } from './demuxer.ts';
 import type { BeamFrame, PixelLayout } from './package.ts';

@@ -5,9 +5,9 @@
 // Everything that builds the addon comes through here: setup.mjs, install.mjs, and
 // node-gyp and prebuildify by way of binding.gyp.
 import { existsSync, realpathSync } from 'node:fs';
-import { copyFile, mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { join, resolve } from 'node:path';
+import { isAbsolute, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { main, root, run } from './run.mjs';
 
@@ -33,11 +33,25 @@ function cmakeJs(command, ...options) {
 }
 
 /**
+ * Has cmake look at the machine anew if anything that it found there, such as the compiler, is gone: by itself it goes
+ * by what it knows, and fails.
+ */
+export async function forgetIfGone(build) {
+  const cache = join(build, 'CMakeCache.txt');
+  const text = await readFile(cache, 'utf8').catch(() => '');
+  const found = [...text.matchAll(/^\w[^:\n]*:FILEPATH=(.+)$/gm)].map(([, path]) => path);
+  if (found.every((path) => !isAbsolute(path) || existsSync(path))) return;
+  await rm(join(build, 'CMakeFiles'), { recursive: true, force: true });
+  await rm(cache); // last, so that it tells the same if this is interrupted
+}
+
+/**
  * Lets cmake look at the machine.
  *
  * @throws {CommandError} if it lacks something: cmake, a compiler, FFmpeg's libraries
  */
 export async function configureAddon({ werror = false } = {}) {
+  await forgetIfGone(buildDirectory);
   const output = await cmakeJs('configure', `--CDRUSHES_WERROR=${werror ? 'ON' : 'OFF'}`);
   // cmake's warning, which nobody sees.
   if (/CMake Warning.*Highway/s.test(output)) {

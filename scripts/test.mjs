@@ -7,6 +7,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { forgetIfGone } from './build-addon.mjs';
 import { CommandError, report, root, run } from './run.mjs';
 
 /** Runs a command whose failing tests are news, not an error; `failed` says if it did. */
@@ -29,6 +30,7 @@ async function testNative() {
       '-DRUSHES_WERROR=ON',
       '-DRUSHES_SANITIZE=address,undefined',
     ];
+    await forgetIfGone(build);
     await run('cmake', ['-S', root, '-B', build, '-G', 'Ninja', ...options]);
     await run('cmake', ['--build', build]);
     await run(process.execPath, [join(root, 'test', 'fixtures', 'generate.mjs')]);

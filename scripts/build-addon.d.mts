@@ -1,0 +1,1 @@
+export function forgetIfGone(build: string): Promise<void>;

@@ -6,9 +6,10 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { inWorkshop } from '../scripts/workshop.mjs';
 import { cacheDirectory } from './paths.mjs';
 
 const exec = promisify(execFile);
@@ -130,16 +131,13 @@ async function make(name, log) {
   const input = from === undefined ? [] : [...again, '-i', await make(from, log)];
   log(`making the clip ${name} …`);
   await mkdir(clipsDirectory, { recursive: true });
-  const unfinished = await mkdtemp(join(clipsDirectory, 'unfinished-'));
-  try {
+  await inWorkshop(clipsDirectory, 'unfinished-', async (unfinished) => {
     const target = join(unfinished, segments ? '%02d.mp4' : name);
     // `-ss` and `-t` before the input would be quicker, but select by other rules.
     const command = ['-v', 'error', '-nostdin', '-y', ...input, ...args];
     await exec('ffmpeg', [...command, '-an', '-fflags', '+bitexact', target]);
     await rename(segments ? unfinished : target, path);
-  } finally {
-    await rm(unfinished, { recursive: true, force: true });
-  }
+  });
   return path;
 }
 

@@ -39,7 +39,9 @@ export class FrameListing implements FrameConsumer {
     await this.#output.write(`${gap}${printable(this.#source)}\n${HEAD}`);
   }
 
-  async add({ data: _, ...facts }: Frame): Promise<void> {
+  async add(taken: Frame): Promise<void> {
+    const { data: _, ...facts } = taken;
+    this.#video?.recycle(taken);
     const frame = { index: this.#count++, ...facts };
     if (this.prints) await this.#output.write(line(frame));
     else this.#frames.push(frame);

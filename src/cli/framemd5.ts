@@ -10,7 +10,7 @@ import type { Output } from './output.ts';
 export class Framemd5Printer implements FrameConsumer {
   readonly prints = true;
   readonly #output: Output;
-  #info: VideoInfo | undefined;
+  #video: Video | undefined;
   #begun = false;
 
   constructor(output: Output) {
@@ -18,20 +18,24 @@ export class Framemd5Printer implements FrameConsumer {
   }
 
   async begin(video: Video): Promise<void> {
-    this.#info = video.info;
+    this.#video = video;
   }
 
   async add(frame: Frame): Promise<void> {
-    const info = this.#info as VideoInfo;
+    const video = this.#video as Video;
+    const { info } = video;
     // In one write: a reader that sees the header can rely on a frame.
     const head = this.#begun ? '' : header(info, frame);
     this.#begun = true;
-    await this.#output.write(head + line(frame, info));
+    const text = head + line(frame, info);
+    video.recycle(frame);
+    await this.#output.write(text);
   }
 
   async finish(): Promise<object> {
-    if (!this.#begun && this.#info) {
-      await this.#output.write(header(this.#info, this.#info));
+    if (!this.#begun && this.#video) {
+      const { info } = this.#video;
+      await this.#output.write(header(info, info));
     }
     return {};
   }

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <string_view>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 namespace rushes {
@@ -109,12 +110,40 @@ void Demuxer::open(const Source& source) {
       check(AVERROR_INVALIDDATA, "avformat_open_input");
     }
   }
+  listen(log);
   log.clear();
   ProbeOptions options(context->nb_streams);
   const int found = avformat_find_stream_info(context, options.get());
   interrupt_.check();
   if (found < 0) checkInput();
   check(found, "avformat_find_stream_info");
+  listen(log);  // of a small file that was all there is to hear
+}
+
+/// Formats that look for the next sound packet behind damage say so in the log
+/// alone.
+void Demuxer::listen(const LogCapture& log) {
+  constexpr std::array<const char*, 4> kLeftOut = {
+      "invalid as first byte of an EBML number",  // Matroska
+      "Invalid track number",                     // Matroska
+      "CRC mismatch!",                            // Ogg
+      "Packet mismatch",                          // FLV
+  };
+  if (log.last().empty()) return;
+  // Matroska
+  endsPrematurely_ = endsPrematurely_ || log.heard("File ended prematurely");
+  for (const char* words : kLeftOut) {
+    const std::string line = log.lineWith(words);
+    if (line.empty() || loss_) continue;
+    loss_.emplace(
+        ErrorCode::kInvalidData,
+        "av_read_frame: Damaged data was left out (" + line + ")",
+        AVERROR_INVALIDDATA);
+  }
+}
+
+std::optional<Error> Demuxer::takeLoss() {
+  return std::exchange(loss_, std::nullopt);
 }
 
 /// Called where FFmpeg failed: throws if the input was the reason.
@@ -202,6 +231,7 @@ bool Demuxer::read(Packet& packet) {
     packet.unref();
     if (input_) input_->forgetRefusal();
     const int result = av_read_frame(context_.get(), packet.get());
+    listen(log);
     if (interrupt_.requested()) {
       order_.reset();  // whatever was read is lost
       interrupt_.check();
@@ -209,8 +239,7 @@ bool Demuxer::read(Packet& packet) {
     if (result == AVERROR(EAGAIN)) continue;
     if (result < 0) checkInput();
     if (result == AVERROR_EOF) {
-      // Matroska says so only in the log.
-      if (endsEarly() || log.heard("File ended prematurely")) {
+      if (endsEarly() || endsPrematurely_) {
         throw Error(
             ErrorCode::kTruncated,
             "av_read_frame: The file ends before its tables say it does",
@@ -300,6 +329,8 @@ bool Demuxer::seekable() const noexcept {
 bool Demuxer::seek(int64_t pts) {
   forgetInterrupt();
   corruptPacket_ = false;
+  endsPrematurely_ = false;
+  loss_.reset();
   hasUnread_ = false;
   order_.reset();
   lastDts_.reset();

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "av.h"
 #include "input.h"
@@ -55,6 +56,10 @@ class Demuxer {
   /// `read` says so with kTruncated.
   bool isCutShort() const noexcept;
 
+  /// What the format's reader has left out since the last `seek`, to go on with
+  /// the next sound packet; tells it once.
+  std::optional<Error> takeLoss();
+
   /// Why a stream of bytes broke off, if it has been read to there.
   std::optional<Error> brokeOff() const;
 
@@ -78,6 +83,7 @@ class Demuxer {
   int largestStream(const std::string& language) const;
   void forgetInterrupt() const noexcept;
   void checkInput() const;
+  void listen(const LogCapture& log);
   bool endsEarly() const;
 
   const Interrupt& interrupt_;
@@ -86,6 +92,8 @@ class Demuxer {
   FormatContextPtr context_;
   AVStream* stream_ = nullptr;
   bool corruptPacket_ = false;
+  bool endsPrematurely_ = false;
+  std::optional<Error> loss_;
   std::optional<int64_t> order_ = 0;
   std::optional<int64_t> lastDts_;
   Packet unread_;

@@ -129,6 +129,14 @@ void LogCapture::clear() noexcept {
   all_.clear();
 }
 
+std::string LogCapture::lineWith(const char* words) const {
+  const size_t at = all_.find(words);
+  if (at == std::string::npos) return {};
+  const size_t before = all_.rfind('\n', at);
+  const size_t begin = before == std::string::npos ? 0 : before + 1;
+  return all_.substr(begin, all_.find('\n', at) - begin);
+}
+
 void LogCapture::install() { av_log_set_callback(&LogCapture::write); }
 
 void LogCapture::write(

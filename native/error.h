@@ -73,6 +73,8 @@ class LogCapture {
   const std::string& last() const noexcept { return last_; }
   /// Whether any line held `words`.
   bool heard(const char* words) const { return all_.find(words) != all_.npos; }
+  /// The first line that held `words`; empty if none did.
+  std::string lineWith(const char* words) const;
   void clear() noexcept;
 
   /// Sends FFmpeg's log to the captures, and nowhere else. Once per process;

@@ -281,9 +281,11 @@ bool FrameReader::next(TimedFrame& frame) {
 bool FrameReader::receive(Frame& frame) {
   for (;;) {
     try {
-      return codec_->receive(*demuxer_, frame, [this](const AVPacket& packet) {
-        return skips(packet);
-      });
+      const bool received = codec_->receive(
+          *demuxer_, frame,
+          [this](const AVPacket& packet) { return skips(packet); });
+      if (!received) admitLoss();
+      return received;
     } catch (const Error& error) {
       if (isFatal(error.code)) throw;
       hasFailed_ = true;
@@ -304,6 +306,17 @@ bool FrameReader::receive(Frame& frame) {
       }
     }
     interrupt_.check();
+  }
+}
+
+/// At the end of the file: what its format left out is damage, too.
+void FrameReader::admitLoss() {
+  const std::optional<Error> loss = demuxer_->takeLoss();
+  if (!loss) return;
+  if (options_.skipErrors) {
+    errors_.push_back(*loss);
+  } else if (!fileError_) {
+    fileError_ = loss;
   }
 }
 

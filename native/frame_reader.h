@@ -96,6 +96,7 @@ class FrameReader {
 
  private:
   bool receive(Frame& frame);
+  void admitLoss();
   void stamp(TimedFrame& frame);
   int64_t frameDuration() const;
   void finish();

@@ -8,7 +8,7 @@
  * | `ERR_IS_DIRECTORY` | the path names a directory |
  * | `ERR_EMPTY` | the file has no bytes |
  * | `ERR_IO` | the operating system failed to read |
- * | `ERR_INVALID_DATA` | not a media file, or one too damaged to open |
+ * | `ERR_INVALID_DATA` | not a media file, or one too damaged to open; at the end of one, data in it was too damaged to tell packets apart |
  * | `ERR_NO_VIDEO` | a media file without the video stream asked for |
  * | `ERR_UNSUPPORTED` | no decoder or pixel conversion for this stream in this build |
  * | `ERR_ENCRYPTED` | the stream is encrypted |

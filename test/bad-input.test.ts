@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, copyFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { analyze, MediaError, openVideo, probe } from '../src/index.ts';
@@ -194,6 +194,59 @@ testOf('truncated.mp4')(
     }
   },
 );
+
+describe('what the reader of a format leaves out in silence is damage', () => {
+  /** Expects all frames that can be had, and that some could not. */
+  async function expectLoss(
+    source: string,
+    damage: (bytes: Buffer) => Buffer,
+    code: string,
+  ) {
+    const path = join(directory, basename(source));
+    writeFileSync(path, damage(readFileSync(source)));
+    const wanted = (await framemd5(path)).map(({ md5 }) => md5);
+    expect(wanted.length).toBeGreaterThan(0);
+    expect(wanted.length).toBeLessThan((await framemd5(source)).length);
+    const strict = await readAll(path, 'throw');
+    expect(strict.failure).toMatchObject({ name: 'MediaError', code, source: path });
+    expect(strict.frames.map(({ md5 }) => md5)).toEqual(wanted);
+    const { frames, failure, errors } = await readAll(path, 'skip');
+    expect(failure).toBeUndefined();
+    expect(frames.map(({ md5 }) => md5)).toEqual(wanted);
+    expect(errors.map((error) => error.code)).toEqual([code]);
+    const analysis = await analyze(path);
+    expect(analysis.complete).toBe(false);
+    expect(analysis.errors.map((error) => error.code)).toEqual([code]);
+  }
+
+  const middle = (bytes: Buffer) =>
+    bytes.fill(0, bytes.length / 2, bytes.length / 2 + 600);
+  const cut = (bytes: Buffer) => bytes.subarray(0, bytes.length * 0.6);
+
+  testOf('vp9.webm')('Matroska: vp9.webm', () =>
+    expectLoss(clip('vp9.webm'), middle, 'ERR_INVALID_DATA'),
+  );
+  mediaTest('Ogg: A4.ogv', () =>
+    expectLoss(mediaFile('media/A4.ogv'), middle, 'ERR_INVALID_DATA'),
+  );
+  mediaTest('FLV: exo_sample.flv', () =>
+    expectLoss(mediaFile('media/exo_sample.flv'), middle, 'ERR_INVALID_DATA'),
+  );
+  // FFmpeg has read all of it before it has opened it.
+  mediaTest('a small file that is cut short: exo_sample.mkv', () =>
+    expectLoss(mediaFile('media/exo_sample.mkv'), cut, 'ERR_TRUNCATED'),
+  );
+
+  testOf('vp9.webm')('but not to who does not read on to the end', async () => {
+    const path = join(directory, 'range.webm');
+    writeFileSync(path, middle(readFileSync(clip('vp9.webm'))));
+    await using video = await openVideo(path);
+    const frames = [];
+    for await (const { time } of video.frames({ end: 0.5 })) frames.push(time);
+    expect(frames.length).toBe(13);
+    expect((await video.frameAt(0.48)).time).toBeCloseTo(0.48);
+  });
+});
 
 describe('a pipe that nobody writes to', () => {
   const unix = process.platform !== 'win32';

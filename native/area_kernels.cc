@@ -1,3 +1,6 @@
+// Long, because what has to agree stands together: each kernel's definition,
+// its vector instructions, and the call that chooses between them.
+
 #include "area_kernels.h"
 
 #include <algorithm>

@@ -40,7 +40,7 @@ Options:
   -V, --version  the version of rushes
 
 Exit codes: 0 all went well, 1 an input failed (the others are still processed),
-2 wrong usage, 130 interrupted.
+2 wrong usage, 130 or 143 interrupted.
 `;
 
 await main(process.argv.slice(2));

@@ -13,7 +13,7 @@ import { projections } from './profiles.ts';
  * Counts up with every change that gives an analysis other numbers, in a measure, in TypeScript and in C++, or in a detector: cached
  * analyses of the versions before are then left alone. A change of shape raises `ANALYSIS_SCHEMA`, one of the frame index this, too.
  */
-export const MEASURE_VERSION = 7;
+export const MEASURE_VERSION = 8;
 
 /** What is measured on the luma of a sampled frame. */
 export interface LumaMeasures {

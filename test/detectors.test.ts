@@ -9,6 +9,7 @@ import {
   type DecidedFrame,
   type TimedChange,
 } from '../src/detectors/cuts.ts';
+import { lossBetween } from '../src/detectors/pictures.ts';
 import { type ScoredSample, segmentsFrom } from '../src/detectors/segments.ts';
 import { shotsFrom } from '../src/detectors/shots.ts';
 import { SIGNATURE } from '../src/measures.ts';
@@ -303,6 +304,31 @@ describe('no cuts', () => {
     expect(cutsIn([...fadeOut, ...fadeIn, ...still(20, scene(2)), ...dissolve])).toEqual(
       [],
     );
+  });
+});
+
+describe('what goes', () => {
+  const lossAt = (from: Picture, to: Picture): number => {
+    const [a, b] = measure([from, to], 25) as [TimedChange, TimedChange];
+    return lossBetween(a, b);
+  };
+  const captioned = (picture: Picture): Picture => {
+    return (x, y) => (x >= 8 && x < 40 && y >= 26 && y < 31 ? 200 : picture(x, y));
+  };
+
+  test.each([0.05, 0.1, 1])(
+    'is little where a caption comes, at %d of the light',
+    (gain) => {
+      const picture = lit(scene(1), gain);
+      expect(lossAt(picture, captioned(picture))).toBeLessThan(0.25);
+      expect(lossAt(captioned(picture), picture)).toBeLessThan(0.25);
+    },
+  );
+
+  test.each([0.05, 0.1, 1])('is most in a new shot, at %d of the light', (gain) => {
+    const [from, to] = [lit(scene(1), gain), lit(scene(2), gain)];
+    expect(lossAt(from, to)).toBeGreaterThan(0.7);
+    expect(lossAt(BLACK, captioned(BLACK))).toBe(1);
   });
 });
 

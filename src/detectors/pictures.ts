@@ -143,8 +143,8 @@ export function mixtureOf(picture: Signature, a: Signature, b: Signature): Mixtu
 /**
  * How much of both pictures goes at a change from one to the other, 0–1. A caption, or something that comes into view, leaves what
  * the picture showed elsewhere in its place; in a new shot nothing stays. Of each picture it is the part of its variance (and of
- * its area) in cells that change, and of the two the smaller one counts; what is black in both at the sides does not count. A picture
- * of one colour has nothing that could stay, and of two that are black but for some letters 16x9 cells do not tell what stays.
+ * its area) in cells that change, and of the two the smaller one counts; what is black in both at the sides does not count. Of dim and flat
+ * pictures and of letters on black a level tells what changes. A picture of one colour has nothing that could stay.
  */
 export function lossBetween(
   a: { readonly signature: Signature; readonly dark: number },
@@ -153,7 +153,9 @@ export function lossBetween(
   const [p, q] = [a.signature, b.signature];
   const box = shownBox(p, q);
   if (!changesIn(p, q, box)) return 0;
-  if (isLetters(a) && isLetters(b)) return 1;
+  if (isLetters(a) && isLetters(b)) {
+    return Math.min(dimLoss(p, q, box), dimLoss(q, p, box));
+  }
   const [meanP, meanQ] = [meanIn(p, box), meanIn(q, box)];
   const [allP, allQ] = [weightIn(p, box, meanP), weightIn(q, box, meanQ)];
   const area = areaOf(box);
@@ -175,9 +177,24 @@ export function lossBetween(
   }
   const flat = FLAT * area;
   return Math.min(
-    a.dark >= BLACK || allP < flat ? 1 : lostP / allP,
-    b.dark >= BLACK || allQ < flat ? 1 : lostQ / allQ,
+    a.dark >= BLACK || allP < flat ? dimLoss(p, q, box) : lostP / allP,
+    b.dark >= BLACK || allQ < flat ? dimLoss(q, p, box) : lostQ / allQ,
   );
+}
+
+/** The part of a picture's variance, and of its area, in cells that change by more than a level; all of it, if it shows nothing. */
+function dimLoss(a: Signature, b: Signature, box: Box): number {
+  const mean = meanIn(a, box);
+  let [all, lost] = [0, 0];
+  for (let y = box.top; y < box.bottom; y++) {
+    for (let x = box.left; x < box.right; x++) {
+      const i = y * SIGNATURE_COLUMNS + x;
+      const weight = ((a[i] as number) - mean) ** 2 + 1;
+      all += weight;
+      if (Math.abs((b[i] as number) - (a[i] as number)) > 1) lost += weight;
+    }
+  }
+  return all < (1 + SHOWN) * areaOf(box) ? 1 : lost / all;
 }
 
 /** Whether any cell changes. */
@@ -247,3 +264,5 @@ const AREA = 4;
 const FLAT = 16 + AREA;
 /** Luma levels by which a cell has to change at least. */
 const CHANGED = 4;
+/** Variance from which on a dim picture shows something. */
+const SHOWN = 0.3;

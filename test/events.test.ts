@@ -7,6 +7,11 @@ import { bordersIn } from '../src/detectors/borders.ts';
 import type { TimedChange } from '../src/detectors/cuts.ts';
 import { EventDetector } from '../src/detectors/events.ts';
 import { describeShots, shotsFrom } from '../src/detectors/shots.ts';
+import {
+  type ColoredCut,
+  type Transition,
+  withoutCuts,
+} from '../src/detectors/transitions.ts';
 import type { Plane } from '../src/plane.ts';
 import { type Picture, random } from './helpers/pictures.ts';
 
@@ -242,6 +247,29 @@ describe('gradual changes', () => {
       ...repeat(40, () => scene(3)),
     ];
     expect(only(eventsIn(pictures), 'dissolve', 'fade-in', 'fade-out')).toEqual([]);
+  });
+});
+
+describe('a sure cut', () => {
+  const cutAt = (time: number, confidence: number): ColoredCut => {
+    return {
+      cut: { type: 'cut', time, pts: time, frame: time, confidence },
+      color: undefined,
+    };
+  };
+  const span = (type: Transition['type']): Transition => {
+    return { type, start: 10, end: 20, confidence: 0.9 };
+  };
+
+  test('inside of a dissolve shows that it is none', () => {
+    expect(withoutCuts([span('dissolve')], [cutAt(12, 0.97)])).toEqual([]);
+  });
+
+  test('is one that has confidence, and lies between its ends; fades may be sudden', () => {
+    const cuts = [cutAt(12, 0.9), cutAt(10, 1), cutAt(20, 1)];
+    expect(withoutCuts([span('dissolve')], cuts)).toEqual([span('dissolve')]);
+    const fades = [span('fade-in'), span('fade-out')];
+    expect(withoutCuts(fades, [cutAt(12, 1)])).toEqual(fades);
   });
 });
 

@@ -7,6 +7,7 @@ import {
   distinct,
   type Transition,
   TransitionDetector,
+  withoutCuts,
   withoutTransitions,
 } from './transitions.ts';
 
@@ -34,7 +35,7 @@ export class EventDetector {
     const frames = this.#decided(this.#cutDetector.finish());
     this.#transitions.push(...this.#transitionDetector.finish());
     for (const detector of this.#spanDetectors) this.#spans.push(...detector.finish(end));
-    const transitions = distinct(this.#transitions);
+    const transitions = withoutCuts(distinct(this.#transitions), this.#cuts);
     const cuts = withoutTransitions(this.#cuts, transitions);
     return {
       frames,

@@ -340,6 +340,23 @@ export function withoutTransitions(
   return cuts.flatMap((colored) => (isPart(colored) ? [] : colored.cut));
 }
 
+/** Leaves out dissolves with a sure cut inside: in a mixture of two pictures none is all new. */
+export function withoutCuts(
+  transitions: readonly Transition[],
+  cuts: readonly ColoredCut[],
+): Transition[] {
+  const isCut = ({ start, end }: Transition) =>
+    cuts.some(
+      ({ cut: { time, confidence } }) => confidence >= SURE && time > start && time < end,
+    );
+  return transitions.filter(
+    (transition) => transition.type !== 'dissolve' || !isCut(transition),
+  );
+}
+
+/** Confidence from which on a cut is none of a dissolve's frames. */
+const SURE = 0.95;
+
 /** In order of time. */
 export function byTime(a: AnalysisEvent, b: AnalysisEvent): number {
   return timeOf(a) - timeOf(b);

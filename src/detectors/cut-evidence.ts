@@ -35,7 +35,7 @@ export interface Surroundings {
   /** All that were pushed since. */
   readonly later: readonly Pending[];
   /**
-   * The nearest frames on either side that differ from their predecessors, one more of them after it. Of a film's first and
+   * The nearest frames of its shot and of the one before that differ from their predecessors, one more of them after it. Of a film's or a shot's first and
    * last moments, of which there is no telling what they were like, those of the other side.
    */
   readonly before: readonly Pending[];
@@ -45,9 +45,9 @@ export interface Surroundings {
 /** Evidence that a shot begins at a frame, in the order of its weights. */
 export function evidenceOfCut(around: Surroundings): number[] {
   const { frame, previous, before, later } = around;
-  const { chroma, difference, residual } = frame;
+  const { chroma, residual } = frame;
   return evidence(
-    { from: previous ?? frame, to: frame, mixed: false, chroma, difference, residual },
+    { from: previous ?? frame, to: frame, mixed: false, chroma, residual },
     breakAt(frame, later),
     before.slice(0, NEIGHBOURS),
     around.after.slice(0, NEIGHBOURS),
@@ -73,12 +73,11 @@ export function evidenceOfSoftCut(around: Surroundings): number[] | undefined {
     return near ? Math.min(smallest, recallBefore(frame, other)) : smallest;
   }, apart);
   const chroma = Math.min(1, frame.chroma + next.chroma);
-  const difference = frame.difference + next.difference;
   const residual = Math.min(1, frame.residual + next.residual);
   const others = (frames: readonly Pending[]) =>
     frames.filter((other) => other !== next).slice(0, NEIGHBOURS);
   return evidence(
-    { from: previous, to: next, mixed: true, chroma, difference, residual },
+    { from: previous, to: next, mixed: true, chroma, residual },
     breaking,
     others(around.before),
     others(around.after),
@@ -90,6 +89,8 @@ const MIXED = 0.3;
 const UNMIXED = 0.02;
 /** Variance that a mixture has of its parts', at least; half and half of unrelated pictures it is a quarter. */
 const HELD = 0.1;
+/** Part of the contrast that pictures at rest differ by: less tells no more. */
+const AT_REST = 0.05;
 
 /** Variance up to which a picture is flat: a standard deviation of one level. */
 const FLAT = 1;
@@ -101,12 +102,11 @@ interface Change {
   /** Whether a frame of both lies between. */
   readonly mixed: boolean;
   readonly chroma: number;
-  readonly difference: number;
   readonly residual: number;
 }
 
 function evidence(
-  { from, to, mixed, chroma, difference, residual }: Change,
+  { from, to, mixed, chroma, residual }: Change,
   breaking: number,
   before: readonly Pending[],
   after: readonly Pending[],
@@ -127,8 +127,7 @@ function evidence(
     coloured * Math.log(larger('chroma') + 0.1),
     coloured * Math.log(smaller('chroma') + 0.1),
     lossBetween(from, to),
-    Math.log((difference + 0.5) / contrast),
-    Math.log((larger('difference') + 0.5) / contrast),
+    Math.log(Math.max(larger('difference') / contrast, AT_REST)),
     mixed ? 1 : 0,
     Math.log(unfound + 0.1),
     Math.log(smaller('residual') + 0.1),

@@ -55,7 +55,7 @@ export interface CutOptions {
 /**
  * Finds hard cuts, from the changes of every decoded frame.
  *
- * Note [Cuts]: a frame begins a new shot if nothing shown from it on resembles what was shown before. Eleven signs tell, each by a
+ * Note [Cuts]: a frame begins a new shot if nothing shown from it on resembles what was shown before. Ten signs tell, each by a
  * weight that a logistic regression gave it:
  *
  *     sceneScore = 100 / (1 + exp(−Σ weight · evidence))
@@ -76,13 +76,18 @@ export interface CutOptions {
  *   changes in pans, zooms and shakes, and does where shots of similar layout follow each other. In films without colour
  *   it tells nothing: all count as far as the pictures have colour.
  * - loss: how much of the picture went (`lossBetween`): captions and things that pass leave most of it where it was.
- * - difference: the plain mean |ΔY|, and its largest in the frames around, as parts of the pictures' contrast: dark shots differ by little.
+ * - difference: the largest mean |ΔY| of the frames around, as a part of the pictures' contrast: dark shots differ by little.
  *
  * Note [Soft cuts]: editing at another frame rate, deinterlacing, 2:3 pulldown and encoders that blend leave one frame that is a
  * mixture of the two shots. Such a frame (a mixture by its signature, between neighbours that differ) is scored by what lies on
  * either side of it (that it is one is a sign of its own: there are more mixtures than such cuts), and is the cut itself. A hard cut right there or in the next frame goes before.
  *
- * Weights and accuracy: docs/analysis.md, made by bench/accuracy.mjs. The detector looks ahead about a second, or four frames that
+ * Note [Neighbourhoods]: where shots follow each other soon, or hardly move, the nearest frames that differ from theirs are the cuts
+ * before and after, which do not tell how much moves. So only frames of the two shots at hand are neighbours: when a frame begins
+ * a shot, those after it have no neighbours before it, as at the start of a film, and those before it are scored again without it and
+ * what follows. That raises scores, if anything: all that happens around a cut speaks against it.
+ *
+ * Weights and accuracy: docs/analysis.md, made by bench/accuracy.mjs. The detector looks ahead about two seconds, or twice four frames that
  * differ if they are sooner, and remembers as much; how long the film is does not matter.
  */
 export class CutDetector {
@@ -187,25 +192,47 @@ export class CutDetector {
     if (first === undefined) return;
     const { frame, time, pts } = first;
     const around = this.#around(first);
-    const evidence = evidenceOfCut(around);
-    const mixed = evidenceOfSoftCut(around);
-    if (frame > 0) this.#onEvidence?.(frame, evidence, mixed);
     const turns = first.plain === this.#last?.plain ? undefined : first.plain;
-    const hard = frame === 0 ? -Infinity : this.#logOdds(evidence);
+    const scored = { frame, time, pts, color: turns, around, ...this.#judge(around) };
     const before = this.#scored.at(-1);
     // Note [Soft cuts]
-    if (before?.soft && hard > 0) {
-      this.#scored[this.#scored.length - 1] = { ...before, sceneScore: before.hard };
-    }
-    const soft = hard > 0 || mixed === undefined ? -Infinity : this.#logOdds(mixed);
-    const best = Math.max(hard, soft);
-    this.#scored.push({
-      ...{ frame, time, pts, soft: soft > hard, hard: scoreOf(hard) },
-      ...{ sceneScore: scoreOf(best), color: turns },
-    });
+    if (before && scored.hard > 0) takeAsHard(before);
+    this.#scored.push(scored);
     this.#last = first;
     if (differs(first)) this.#before.push(first);
     if (this.#before.length > NEIGHBOURS) this.#before.shift();
+    // Until the next frame is scored, none is sure to be a mixture.
+    if (scored.hard > BEGINS) this.#begin(scored);
+    else if (before?.isSoft && before.logOdds > BEGINS) this.#begin(before);
+  }
+
+  /** Note [Neighbourhoods] */
+  #begin({ frame, time }: Scored): void {
+    this.#before = [];
+    this.#start = time;
+    for (const earlier of this.#scored) {
+      if (earlier.frame >= frame) break;
+      const { around } = earlier;
+      const after = around.after.filter((neighbour) => neighbour.frame < frame);
+      if (after.length === around.after.length) continue;
+      const soon = (other: { time: number }) =>
+        Math.abs(other.time - earlier.time) < STILL;
+      const ends = after.length === 0 && soon({ time });
+      earlier.around = { ...around, after: ends ? around.before.filter(soon) : after };
+      Object.assign(earlier, this.#judge(earlier.around));
+      if (earlier.frame === frame - 1) takeAsHard(earlier);
+    }
+  }
+
+  #judge(around: Surroundings): Pick<Scored, 'hard' | 'isSoft' | 'logOdds'> {
+    const { frame } = around.frame;
+    if (frame === 0) return { hard: -Infinity, isSoft: false, logOdds: -Infinity };
+    const evidence = evidenceOfCut(around);
+    const mixed = evidenceOfSoftCut(around);
+    this.#onEvidence?.(frame, evidence, mixed);
+    const hard = this.#logOdds(evidence);
+    const soft = hard > 0 || mixed === undefined ? -Infinity : this.#logOdds(mixed);
+    return { hard, isSoft: soft > hard, logOdds: Math.max(hard, soft) };
   }
 
   #around(frame: Pending): Surroundings {
@@ -221,7 +248,9 @@ export class CutDetector {
       if (!isNear(frame, neighbour, after.at(-1) ?? frame)) break;
       if (after.push(neighbour) > NEIGHBOURS) break;
     }
-    const surroundings = { frame, previous: this.#last, later: this.#waiting };
+    const end = this.#waiting.findIndex(({ time }) => !(time - frame.time <= FLASH));
+    const later = this.#waiting.slice(0, end < 0 ? undefined : Math.max(1, end));
+    const surroundings = { frame, previous: this.#last, later };
     const soon = (other: { time: number }) => Math.abs(other.time - frame.time) < STILL;
     const begins = before.length === 0 && soon({ time: this.#start });
     const ends = after.length === 0 && soon(this.#waiting.at(-1) ?? frame);
@@ -246,12 +275,14 @@ export class CutDetector {
       const first = this.#scored[0];
       const last = this.#scored.at(-1);
       if (first === undefined || last === undefined) return decided;
-      const below = first.sceneScore < this.#minimumScore;
+      const sceneScore = scoreOf(first.logOdds);
+      const below = sceneScore < this.#minimumScore;
       const open =
         last.time - first.time < this.#minimumShot && this.#scored.length <= LOOKAHEAD;
-      if (!finished && !below && open) return decided;
+      const isPending = last.frame < (first.around.after.at(-1)?.frame ?? 0);
+      if (!finished && (isPending || (!below && open))) return decided;
       this.#scored.shift();
-      const { frame, time, pts, sceneScore } = first;
+      const { frame, time, pts } = first;
       const cut = below ? null : this.#cutAt(first, this.#scored);
       decided.push({ frame, time, pts, sceneScore, cut, color: first.color });
     }
@@ -262,12 +293,10 @@ export class CutDetector {
     const near = (other: Scored) => Math.abs(other.time - first.time) < this.#minimumShot;
     const earlier = this.#lastChanges.filter(near);
     this.#lastChanges = [...earlier, first];
-    if (earlier.some((other) => other.sceneScore >= first.sceneScore)) return null;
-    if (later.some((other) => near(other) && other.sceneScore > first.sceneScore)) {
-      return null;
-    }
-    const { frame, time, pts, sceneScore } = first;
-    return { type: 'cut', time, pts, frame, confidence: sceneScore / 100 };
+    if (earlier.some((other) => other.logOdds >= first.logOdds)) return null;
+    if (later.some((other) => near(other) && other.logOdds > first.logOdds)) return null;
+    const { frame, time, pts, logOdds } = first;
+    return { type: 'cut', time, pts, frame, confidence: scoreOf(logOdds) / 100 };
   }
 }
 
@@ -282,14 +311,25 @@ const STILL = 0.25;
  * pictures a little.
  */
 const REPEATED = 0.08;
+/** Log-odds from which on neighbours end at a frame: a false cut in a pan would hide from the frames around it that they are of one. */
+const BEGINS = 1;
 /** Frames waited for at most, should timestamps stand still: {@link NEAR} at 240 a second. */
 const LOOKAHEAD = 264;
 
-type Scored = Omit<DecidedFrame, 'cut'> & {
-  /** The score without Note [Soft cuts], and whether that is another. */
-  readonly hard: number;
-  readonly soft: boolean;
+/** A frame with the log-odds that a shot begins there. */
+type Scored = Omit<DecidedFrame, 'cut' | 'sceneScore'> & {
+  around: Surroundings;
+  logOdds: number;
+  /** The same without Note [Soft cuts], and whether that is another. */
+  hard: number;
+  isSoft: boolean;
 };
+
+/** Note [Soft cuts]: the frame before a new shot is no mixture of both. */
+function takeAsHard(scored: Scored): void {
+  scored.isSoft = false;
+  scored.logOdds = scored.hard;
+}
 
 /** Whether `b` is a neighbour of `a`, where `last` is the neighbour between them, or `a` itself. */
 function isNear(a: Pending, b: Pending, last: Pending): boolean {
@@ -307,7 +347,7 @@ function differs({ difference }: Pending): boolean {
 
 /** Weights of 1 and the evidence of Note [Cuts], rounded: the result hardly depends on them. */
 const WEIGHTS: readonly number[] = [
-  -4.4, 2.2, -0.9, 3.9, -0.5, -1.8, 3.6, 0.1, -0.6, -3.1, 3.3, -1.9,
+  -5.2, 1.9, -0.6, 5.1, -1.4, -1.8, 4.4, -0.9, -3.1, 3.1, -2.0,
 ];
 
 function scoreOf(logOdds: number): number {

@@ -13,6 +13,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { filterFilm } from './accuracy/filters.mjs';
 import {
+  fitTransitions,
   fitWeights,
   groupsAt,
   groupsOfSpan,
@@ -211,12 +212,14 @@ function fittedTransitions() {
     ...examined,
     labels: labelsOf(examined),
   }));
-  const rows = films.flatMap((film) => observeTransitions(film, film.labels));
-  const groups = [...new Set(rows.flatMap((row) => row.groups))].sort();
+  const places = films.flatMap((film) => observeTransitions(film, film.labels));
+  const groups = [...new Set(places.flatMap((place) => place.groups))].sort();
   const concerned = [];
   for (const group of groups) {
     report(`fitting transitions without ${group}`);
-    const weights = fitWeights(rows.filter((row) => !row.groups.includes(group)));
+    const weights = fitTransitions(
+      places.filter((place) => !place.groups.includes(group)),
+    );
     for (const { film, changes, labels } of films) {
       if (!film.shots.some((shot) => shot.group === group)) continue;
       const concerns = (span) => groupsOfSpan(film, changes, span).includes(group);
@@ -224,7 +227,7 @@ function fittedTransitions() {
       concerned.push({ labels, transitions, concerns });
     }
   }
-  return { weights: rounded(fitWeights(rows)), ...scoreTransitions(concerned) };
+  return { weights: rounded(fitTransitions(places)), ...scoreTransitions(concerned) };
 }
 
 function rounded(weights) {

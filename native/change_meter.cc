@@ -85,6 +85,7 @@ FrameChange ChangeMeter::next(const FramePlanes& planes, double time) {
   columns[FrameChange::kColor] = colorShare(chroma);
   columns[FrameChange::kDark] =
       static_cast<double>(current.tally.dark) / samples;
+  columns[FrameChange::kVariance] = variance(current.thumbnail);
   thumbnails_.push_front(current.thumbnail);
   if (thumbnails_.size() > kMemory) thumbnails_.pop_back();
   std::swap(profiles_, previousProfiles_);

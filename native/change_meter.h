@@ -25,8 +25,8 @@ struct FramePlanes {
 };
 
 /// How much a frame differs from those decoded before it, and what it looks
-/// like from afar: what src/detectors/ go by. But for kColor, kDark and the
-/// signature, all 0 for the first frame.
+/// like from afar: what src/detectors/ go by. But for kColor, kDark, kVariance
+/// and the signature, all 0 for the first frame.
 struct FrameChange {
   /// `FrameChange` in src/measures.ts, in the same order.
   enum Column {
@@ -57,6 +57,8 @@ struct FrameChange {
     /// Share of the samples that are nearly black, 0–1: up to 10 % of the
     /// range, as in FFmpeg's vf_blackdetect.c.
     kDark,
+    /// Of the luma of the thumbnail's cells, 0–16256.
+    kVariance,
     kColumns,
   };
   double columns[kColumns] = {};

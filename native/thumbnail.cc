@@ -61,6 +61,13 @@ class SummedAreas {
 
 }  // namespace
 
+double variance(const Thumbnail& thumbnail) {
+  constexpr int64_t n = Thumbnail::kCells;
+  const int64_t sum = thumbnail.sum;
+  return static_cast<double>(n * thumbnail.squares - sum * sum) /
+         static_cast<double>(n * n);
+}
+
 double mismatch(const Thumbnail& a, const Thumbnail& b) {
   int32_t products = 0;
   for (int i = 0; i < Thumbnail::kCells; ++i) {

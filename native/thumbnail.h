@@ -38,6 +38,9 @@ struct Thumbnail {
 // larger ones of the whole picture (pans) the displacement that explains most
 // is taken, and the pictures are compared where they overlap.
 
+/// Of the luma of the cells.
+double variance(const Thumbnail& thumbnail);
+
 /// The mismatch of two pictures that have not moved.
 double mismatch(const Thumbnail& a, const Thumbnail& b);
 

@@ -290,6 +290,7 @@ export function changeOf(row: Float64Array): FrameChange {
     shiftX: column('shiftX'),
     shiftY: column('shiftY'),
     dark: column('dark'),
+    variance: column('variance'),
     signature: new Uint8Array(row.buffer, signatureAt, SIGNATURE).slice(),
   };
 }

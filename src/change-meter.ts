@@ -17,6 +17,7 @@ import {
   mismatch,
   ROWS,
   type Thumbnail,
+  variance,
 } from './thumbnail.ts';
 
 /** What {@link ChangeMeter} looks at. */
@@ -59,6 +60,7 @@ export class ChangeMeter {
       ...this.#compare(current, thumbnail),
       color: colorShare(current.chroma),
       dark: darkShare(luma, planes.fullRange),
+      variance: variance(thumbnail),
       signature: signatureOf(thumbnail),
     };
     this.#thumbnails.unshift(thumbnail);
@@ -76,7 +78,7 @@ export class ChangeMeter {
   #compare(
     current: Previous,
     thumbnail: Thumbnail,
-  ): Omit<FrameChange, 'color' | 'dark' | 'signature'> {
+  ): Omit<FrameChange, 'color' | 'dark' | 'variance' | 'signature'> {
     const [last] = this.#thumbnails;
     const previous = this.#previous;
     if (last === undefined || previous === undefined) {

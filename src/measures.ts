@@ -13,7 +13,7 @@ import { projections } from './profiles.ts';
  * Counts up with every change that gives an analysis other numbers, in a measure, in TypeScript and in C++, or in a detector: cached
  * analyses of the versions before are then left alone. A change of shape raises `ANALYSIS_SCHEMA`, one of the frame index this, too.
  */
-export const MEASURE_VERSION = 8;
+export const MEASURE_VERSION = 9;
 
 /** What is measured on the luma of a sampled frame. */
 export interface LumaMeasures {
@@ -190,7 +190,7 @@ export function motion(difference: number, dt: number): number {
 
 /**
  * How much a frame differs from those decoded before it, and what it looks like from afar: what the detectors go by.
- * But for `color`, `dark` and `signature`, all 0 for the first frame.
+ * But for `color`, `dark`, `variance` and `signature`, all 0 for the first frame.
  */
 export interface FrameChange {
   /**
@@ -222,6 +222,8 @@ export interface FrameChange {
   readonly shiftY: number;
   /** Share of the samples that are nearly black, 0–1: up to 10 % of the range, as in FFmpeg's vf_blackdetect.c. */
   readonly dark: number;
+  /** Of the luma of the thumbnail's cells, 0–16256: what the signature has of it, and what is finer than its cells. */
+  readonly variance: number;
   /** Mean luma of 16x9 cells, row by row, {@link SIGNATURE} bytes. */
   readonly signature: Uint8Array;
 }

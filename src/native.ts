@@ -48,20 +48,21 @@ export const MEASURE_ROW = {
   shiftX: 10,
   shiftY: 11,
   dark: 12,
+  variance: 13,
   /** 144 bytes, as many as 18 columns have. */
-  signature: 13,
-  brightness: 31,
-  contrast: 32,
-  saturation: 33,
-  sharpness: 34,
+  signature: 14,
+  brightness: 32,
+  contrast: 33,
+  saturation: 34,
+  sharpness: 35,
   /** The 64-bit perceptual hash, as two unsigned halves. */
-  hashHigh: 35,
-  hashLow: 36,
-  left: 37,
-  top: 38,
-  right: 39,
-  bottom: 40,
-  length: 41,
+  hashHigh: 36,
+  hashLow: 37,
+  left: 38,
+  top: 39,
+  right: 40,
+  bottom: 41,
+  length: 42,
 } as const;
 
 /** Columns of an index row; `kIndex…` in `native/decoder.h`. */

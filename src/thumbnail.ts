@@ -28,6 +28,16 @@ export function makeThumbnail(luma: Plane, time: number): Thumbnail {
   return { time, cells };
 }
 
+/** Of the luma of the cells. */
+export function variance({ cells }: Thumbnail): number {
+  let [sum, squares] = [0, 0];
+  for (const cell of cells) {
+    sum += cell;
+    squares += cell * cell;
+  }
+  return (cells.length * squares - sum * sum) / cells.length ** 2;
+}
+
 /** The smallest mismatch over all displacements of the whole picture. */
 export function displacedMismatch(a: Thumbnail, b: Thumbnail): number {
   let best = 2;

@@ -64,7 +64,7 @@ function inGrey(luma: Plane): FramePlanes {
 
 /** What a series made of numbers says of pictures that it does not have: that they are black, and look alike from afar. */
 const UNSEEN = {
-  ...{ residual: 0, chroma: 0, color: 0, shiftX: 0, shiftY: 0, dark: 1 },
+  ...{ residual: 0, chroma: 0, color: 0, shiftX: 0, shiftY: 0, dark: 1, variance: 0 },
   signature: new Uint8Array(SIGNATURE),
 };
 

@@ -192,6 +192,26 @@ describe('gradual changes', () => {
     expect(Math.abs((found?.end ?? NaN) - 2.78)).toBeLessThanOrEqual(0.12);
   });
 
+  test('are found where both shots move and have details', () => {
+    const texture = (seed: number): Picture => {
+      const at = (i: number, j: number) => random(seed * 1000 + i * 57.3 + j * 131.7);
+      return (x, y) => {
+        const [i, j, part] = [Math.floor(x / 2), Math.floor(y / 2), (x / 2) % 1];
+        return 40 + 150 * (at(i, j) * (1 - part) + at(i + 1, j) * part);
+      };
+    };
+    const pan = (seed: number, dx: number): Picture => {
+      const picture = mix(scene(seed), texture(seed), 0.4);
+      return (x, y) => picture(x + dx, y);
+    };
+    const pictures = repeat(120, (i) =>
+      mix(pan(1, 0.6 * i), pan(2, -0.6 * i), Math.min(1, Math.max(0, (i - 49.5) / 20))),
+    );
+    expect(only(eventsIn(pictures), 'dissolve', 'fade-in', 'fade-out')).toMatchObject([
+      { type: 'dissolve' },
+    ]);
+  });
+
   test('from a dim picture of one shade are dissolves', () => {
     const dim: Picture = () => 30;
     const pictures = [
@@ -424,7 +444,7 @@ test('what detectors hold does not grow with the film', () => {
       ...{ time: i / 25, pts: i, difference: i % 100 === 0 ? 60 : 2, recall: 0 },
       ...{ mismatch: i % 100 === 0 ? 1 : 0.01, recallAge: 0, chroma: 0, color: 0 },
       residual: i % 100 === 0 ? 0.8 : 0.01,
-      ...{ shiftX: 0.01 * Math.sin(i), shiftY: 0, dark: 0 },
+      ...{ shiftX: 0.01 * Math.sin(i), shiftY: 0, dark: 0, variance: 5000 },
       signature: pictures[shot % 16] as Uint8Array,
     };
     return detector.push(frame).length;
@@ -465,6 +485,7 @@ test('detectors hold no frame of four minutes but the last ones', async () => {
         shiftX,
         shiftY: 0,
         dark: 0,
+        variance: 130,
         signature,
       },
     });

@@ -286,6 +286,13 @@ describe('change', () => {
     expect(between(plane(40, 30, 20), plane(33, 41, 50)).difference).toBe(30);
   });
 
+  test('variance is that of the cells, fine as they are', () => {
+    const striped = plane(64, 36, (x) => (Math.floor(x / 2) % 2 === 0 ? 40 : 140));
+    const { variance, signature } = last([striped, 0]);
+    expect(variance).toBe(2500);
+    expect(new Set(signature)).toEqual(new Set([90]));
+  });
+
   test('mismatch is near 1 for unrelated pictures, dark ones too', () => {
     expect(between(texture(1), texture(2)).mismatch).toBeGreaterThan(0.5);
     expect(between(texture(1, 0, 0.2), texture(2, 0, 0.2)).mismatch).toBeGreaterThan(0.5);
@@ -418,6 +425,7 @@ describe('the native code', () => {
     ...[change.difference, change.mismatch, change.residual],
     ...[change.recall, change.recallAge],
     ...[change.chroma, change.color, change.shiftX, change.shiftY, change.dark],
+    change.variance,
   ];
 
   function expectSame(frames: readonly NativePicture[]): void {

@@ -43,16 +43,19 @@ export function observe({ film, evidence, labelled, changes, spans }) {
 }
 
 /**
- * The rows that the ramps of one film give, with its labels (`labelsOf`). Many windows hold one ramp: those that have half in common with a
- * labelled transition count as one row together, and so do those that overlap each other where nothing is labelled.
+ * What the ramps of one film tell, with its labels (`labelsOf`): `{ cut, windows, groups }` of each transition and of each place that might be
+ * taken for one. Many windows hold one ramp: those that have half in common with a labelled transition belong together, and so do those
+ * that overlap each other where nothing is labelled; `windows` are their evidence.
  */
 export function observeTransitions({ film, changes, ramps }, { gradual }) {
-  const rows = [];
+  const places = [];
   const add = (found, cut) => {
-    for (const { transition, evidence } of found) {
-      const groups = groupsOfSpan(film, changes, transition);
-      rows.push({ evidence, cut, weight: 1 / found.length, groups });
-    }
+    if (found.length === 0) return;
+    const groups = found.flatMap(({ transition }) =>
+      groupsOfSpan(film, changes, transition),
+    );
+    const windows = found.map(({ evidence }) => evidence);
+    places.push({ cut, windows, groups: [...new Set(groups)] });
   };
   for (const label of gradual) {
     const isIt = ({ transition }) =>
@@ -70,7 +73,7 @@ export function observeTransitions({ film, changes, ramps }, { gradual }) {
     const free = ramps.filter((ramp) => isSuch(ramp.transition) && isFree(ramp));
     for (const together of overlapping(free)) add(together, 0);
   }
-  return rows;
+  return places;
 }
 
 /** Ramps that overlap each other, directly or through others. */
@@ -100,6 +103,42 @@ export function groupsAt({ name, shots }, frame) {
   let i = shots.length - 1;
   while (i > 0 && shots[i].begin > frame + 1) i--;
   return [shots[i].group, shots[Math.max(0, i - 1)].group];
+}
+
+/** How often windows are weighed anew, which then hardly changes their weights. */
+const ROUNDS = 5;
+/** Windows whose part in a place is less only take time. */
+const LEAST_PART = 1e-3;
+
+/**
+ * The weights of transitions. Since of the windows at a place the surest counts, it is mostly that one which has to be right: windows count as
+ * the odds that they have by the weights of the round before. This is multiple-instance learning (T. G. Dietterich, R. H. Lathrop
+ * and T. Lozano-Pérez, "Solving the multiple instance problem with axis-parallel rectangles", Artificial Intelligence 89, 1997) with a soft maximum.
+ */
+export function fitTransitions(places) {
+  let weights;
+  for (let round = 0; round < ROUNDS; round++) {
+    const rows = places.flatMap(({ cut, windows }) => {
+      const parts = partsOf(windows, weights);
+      return windows.flatMap((evidence, i) =>
+        parts[i] < LEAST_PART ? [] : { evidence, cut, weight: parts[i] },
+      );
+    });
+    weights = fitWeights(rows);
+  }
+  return weights;
+}
+
+/** How much each of the windows at a place counts, 1 in all: alike where there are no weights yet. */
+function partsOf(windows, weights) {
+  if (weights === undefined) return windows.map(() => 1 / windows.length);
+  const odds = windows.map((evidence) =>
+    evidence.reduce((sum, value, i) => sum + value * weights[i], 0),
+  );
+  const most = Math.max(...odds);
+  const shares = odds.map((value) => Math.exp(value - most));
+  const all = shares.reduce((sum, value) => sum + value, 0);
+  return shares.map((value) => value / all);
 }
 
 /**

@@ -251,6 +251,20 @@ export function colorOf(
   return mean > 180 ? 'white' : undefined;
 }
 
+/** Mean luma that a picture fades from or to as black, at most, as FFmpeg's vf_cropdetect.c has it: dim pictures are pictures. */
+const DEEP = 24;
+/** Levels that the cells of a picture that one fades from or to may differ from their mean by. */
+const PLAIN = 2.5;
+
+/** What a picture fades from or to, if it does: pictures that are hardly seen any more are not that yet. */
+export function plainOf(picture: {
+  readonly signature: Signature;
+  readonly dark: number;
+}): PlainColor | undefined {
+  const color = colorOf(picture, PLAIN);
+  return color === 'black' && meanOf(picture.signature) > DEEP ? undefined : color;
+}
+
 /** Letters on black, unlike a dim picture, leave most of it of one shade. */
 function isLetters({ signature, dark }: { signature: Signature; dark: number }): boolean {
   if (dark < LETTERS) return false;

@@ -12,8 +12,13 @@ export interface KeptFrame {
   readonly color: number;
   /** What colour the picture fades from or to, if it does. */
   readonly plain: PlainColor | undefined;
-  /** All that chroma changed up to this frame. */
+  /** As in `FrameChange`. */
+  readonly variance: number;
+  /** The largest since the frame before it in {@link RecentFrames}. */
+  readonly mismatch: number;
+  /** All that chroma changed up to this frame, and all residuals. */
   readonly chroma: number;
+  readonly residual: number;
 }
 
 /** How many frames {@link RecentFrames} holds at most: a power of two, so that a frame's slot is the last bits of its number. */
@@ -65,8 +70,9 @@ export class RecentFrames {
     return this.#squares[number & SLOT] as number;
   }
 
-  productOf(older: number, newer: number): number {
-    if (older === newer) return this.squaresOf(older);
+  productOf(one: number, other: number): number {
+    if (one === other) return this.squaresOf(one);
+    const [older, newer] = one < other ? [one, other] : [other, one];
     const [a, b] = [older & SLOT, newer & SLOT];
     const place = b * CAPACITY + a;
     const known = this.#products[place] as number;
@@ -110,6 +116,12 @@ export interface Ramp {
   readonly chroma: number;
   /** How far contrast sinks on the way as that of mixtures does: 0 not at all, 1 as much; from −1 to 2. */
   readonly sag: number;
+  /** The same of what is finer than the cells of a signature. */
+  readonly fineSag: number;
+  /** What no movement explains on the way (Note [Residual] in block-matching.ts), in 1/25 s. */
+  readonly unexplained: number;
+  /** The largest mismatch from one frame to the next. */
+  readonly jump: number;
 }
 
 /** A line through shares. */
@@ -213,8 +225,14 @@ export class Window {
     return true;
   }
 
-  /** The rising part, if there is one. */
-  ramp(): Ramp | undefined {
+  /** The share of a frame that need not lie inside of the window. */
+  shareOf(number: number): number {
+    this.#mix(number);
+    return this.#share;
+  }
+
+  /** The rising part, if there is one whose residual and bend, added, are `worst` at most. */
+  ramp(worst: number): Ramp | undefined {
     const count = this.#mixAll();
     const [times, shares, residuals] = [this.#times, this.#shares, this.#residuals];
     let low = 0;
@@ -233,36 +251,57 @@ export class Window {
       bend = Math.max(bend, Math.abs((shares[i] as number) - expected));
       residual += residuals[i] as number;
     }
+    residual /= high - low + 1;
+    if (residual + bend > worst) return undefined;
     const [first, last] = [times[low] as number, times[high] as number];
     const start = Math.min(last, Math.max(first, -offset / slope));
     const end = Math.max(first, Math.min(last, (1 - offset) / slope));
-    const chroma = this.#chromaAt(high, count) - this.#chromaAt(low, count);
-    const sag = this.#sag(low, high, count, line);
-    return { start, end, residual: residual / (high - low + 1), bend, chroma, sag };
+    const [from, to] = [this.#numberAt(low, count), this.#numberAt(high, count)];
+    const [before, after] = [this.#frames.at(from), this.#frames.at(to)];
+    return {
+      ...{ start, end, residual, bend },
+      chroma: after.chroma - before.chroma,
+      ...this.#sags(low, high, count, line),
+      unexplained: (after.residual - before.residual) / (25 * (last - first)),
+      jump: this.#jump(from, to),
+    };
+  }
+
+  #jump(from: number, to: number): number {
+    let jump = 0;
+    for (let number = from + 1; number <= to; number++) {
+      jump = Math.max(jump, this.#frames.at(number).mismatch);
+    }
+    return jump;
   }
 
   /**
    * The variance of (1 − s)·A + s·B is less than (1 − s)·var A + s·var B by s·(1 − s)·var(A − B), which is what Alattar finds dissolves by.
-   * What it is less by from frame `low` to `high` of `count`, by least squares, as a part of that.
+   * What it is less by from frame `low` to `high` of `count`, by least squares, as a part of that. Of details, which where they lie do not
+   * depend on each other, var(A − B) is var A + var B.
    */
-  #sag(low: number, high: number, count: number, line: Line): number {
-    const [first, last] = [this.#varianceOf(this.#begin), this.#varianceOf(this.#end)];
-    const means = this.#frames.meanOf(this.#begin) * this.#frames.meanOf(this.#end);
-    const apart = first + last - 2 * (this.#both / SIGNATURE - means);
-    let across = 0;
-    let along = 0;
+  #sags(low: number, high: number, count: number, line: Line) {
+    const [begin, end] = [this.#begin, this.#end];
+    const means = this.#frames.meanOf(begin) * this.#frames.meanOf(end);
+    const shared = this.#both / SIGNATURE - means;
+    const coarse = new Sag(this.#coarseOf(begin), this.#coarseOf(end), shared);
+    const fine = new Sag(this.#fineOf(begin), this.#fineOf(end), 0);
     for (let i = low; i <= high; i++) {
       const s = shareOn(line, this.#times[i] as number);
-      const expected = s * (1 - s) * apart;
-      const variance = this.#varianceOf(this.#numberAt(i, count));
-      across += expected * expected;
-      along += expected * ((1 - s) * first + s * last - variance);
+      const number = this.#numberAt(i, count);
+      coarse.add(s, this.#coarseOf(number));
+      fine.add(s, this.#fineOf(number));
     }
-    return Math.min(2, Math.max(-1, along / (across + 1e-4)));
+    return { sag: coarse.value(1e-4), fineSag: fine.value(1) };
   }
 
-  #varianceOf(number: number): number {
+  /** Variance of the cells of a signature, and inside of them. */
+  #coarseOf(number: number): number {
     return this.#frames.squaresOf(number) / SIGNATURE - this.#frames.meanOf(number) ** 2;
+  }
+
+  #fineOf(number: number): number {
+    return Math.max(0, this.#frames.at(number).variance - this.#coarseOf(number));
   }
 
   /** Every frame's mixture, or of long windows about {@link MOST} frames'; how many they are. */
@@ -292,10 +331,6 @@ export class Window {
     return i === count - 1 ? this.#end : this.#begin + i * this.#step();
   }
 
-  #chromaAt(i: number, count: number): number {
-    return this.#frames.at(this.#numberAt(i, count)).chroma;
-  }
-
   /** The line through shares from `first` to before `last`. */
   #line(first: number, last: number): Line {
     const [times, shares] = [this.#times, this.#shares];
@@ -316,5 +351,32 @@ export class Window {
     }
     const slope = along / across;
     return { slope, offset: mean - slope * meanTime };
+  }
+}
+
+/** By how much the variances of mixtures of two pictures are less than mixtures of their variances, by least squares. */
+class Sag {
+  readonly #first: number;
+  readonly #last: number;
+  /** Variance of the difference of the two. */
+  readonly #apart: number;
+  #across = 0;
+  #along = 0;
+
+  constructor(first: number, last: number, covariance: number) {
+    this.#first = first;
+    this.#last = last;
+    this.#apart = first + last - 2 * covariance;
+  }
+
+  add(share: number, variance: number): void {
+    const expected = share * (1 - share) * this.#apart;
+    this.#across += expected * expected;
+    this.#along += expected * ((1 - share) * this.#first + share * this.#last - variance);
+  }
+
+  /** As a part of what is expected, from −1 to 2; `noise` is a sum of squares that tells nothing. */
+  value(noise: number): number {
+    return Math.min(2, Math.max(-1, this.#along / (this.#across + noise)));
   }
 }

@@ -1,11 +1,10 @@
 import type { AnalysisEvent, CutEvent, SpanEvent } from '../analysis.ts';
 import {
-  colorOf,
   colouredness,
   lossBetween,
-  meanOf,
   mismatchOf,
   type PlainColor,
+  plainOf,
   type Signature,
 } from './pictures.ts';
 import {
@@ -29,8 +28,11 @@ export interface SeenFrame {
 /** A decoded frame as {@link TransitionDetector} takes it. */
 export interface ColouredFrame extends SeenFrame {
   /** As in `FrameChange`. */
+  readonly mismatch: number;
+  readonly residual: number;
   readonly chroma: number;
   readonly color: number;
+  readonly variance: number;
 }
 
 export interface TransitionOptions {
@@ -39,7 +41,7 @@ export interface TransitionOptions {
    * Default 0.2; fades are half as long at least.
    */
   readonly minimum?: number | undefined;
-  /** Confidence of fades, at least, above 0 and up to 1. Default 0.95. */
+  /** Confidence of fades, at least, above 0 and up to 1. Default 0.85. */
   readonly fade?: number | undefined;
   /** For fitting: others than {@link WEIGHTS}. @internal */
   readonly weights?: readonly number[] | undefined;
@@ -61,7 +63,7 @@ export type Transition = SpanEvent & {
  * "Detecting and compressing dissolve regions in video sequences with a DVI multimedia image compression algorithm", ISCAS
  * 1993); a fade is one from or to a picture of one colour. So of the frames in a window, its first and last ones taken for A and B, the share s
  * is found by least squares on signatures; in a fade it is the distance from the plain picture, since movement would be taken for another
- * picture, but changes brightness and contrast little. In a cut s jumps; else seven signs tell, by weights of a logistic regression:
+ * picture, but changes brightness and contrast little. In a cut s jumps; else ten signs tell, by weights of a logistic regression:
  *
  * - fit: what neither A nor B explains of the frames (in fades nothing), and how far s is from a ramp (level, then rising in a line, then
  *   level). Where something moves, frames lie far off the line between A and B.
@@ -74,8 +76,14 @@ export type Transition = SpanEvent & {
  * - sag: how far contrast sinks and rises again as in a mixture, no less and no more. In pans and zooms it stays; where both shots move it
  *   is what is left to tell (Alattar; W. A. C. Fernando, C. N. Canagarajah and D. R. Bull, "Fade and dissolve detection in uncompressed and
  *   compressed video sequences", ICIP 1999).
+ * - fine sag: the same of the contrast inside of the cells. Details of A do not lie where those of B do, nor where they themselves were
+ *   before: wherever they move to, half-way half of what the two have of them is left.
+ * - unexplained: the residual on the way. Of two pictures in one that move apart no displacement explains both; in pans, and in what slowly
+ *   changes by itself, it is small.
+ * - jump: the largest mismatch from one frame to the next. In a ramp there are steps; a cut among frames that move leaps.
  * - plain: whether it is a fade. Hardly anything but fades looks like one.
  *
+ * Where the picture goes on before or after as it changes inside, what a window holds is a part of something longer, and does not count.
  * Windows of several lengths are tried at every frame, long ones at every second, so that there is one that hardly holds more than the transition; of those
  * that overlap the surest counts. Holds 128 frames, at most 30 a second, and looks ahead {@link ASIDE}.
  */
@@ -88,13 +96,16 @@ export class TransitionDetector {
   readonly #window = new Window(this.#frames);
   /** Which frame is the next that a window ends with. */
   #next = 0;
-  /** Chroma that changed since the first frame. */
+  /** Chroma that changed since the first frame, and residuals. */
   #chroma = 0;
+  #residual = 0;
+  /** The largest since the last frame that was looked at. */
+  #mismatch = 0;
   #best: Transition | undefined;
 
   /** @throws {RangeError} for an option out of range */
   constructor(options: TransitionOptions = {}) {
-    const { minimum = 0.2, fade = 0.95, weights = WEIGHTS } = options;
+    const { minimum = 0.2, fade = 0.85, weights = WEIGHTS } = options;
     if (!(minimum > 0)) throw new RangeError(`minimum must be above 0, not ${minimum}`);
     if (!(fade > 0 && fade <= 1)) {
       throw new RangeError(`fade must be above 0 and up to 1, not ${fade}`);
@@ -108,12 +119,25 @@ export class TransitionDetector {
   /** Takes the next decoded frame, and gives the transitions that are over: {@link distinct} takes those that count. */
   push(frame: ColouredFrame): Transition[] {
     this.#chroma += frame.chroma;
+    this.#residual += frame.residual;
+    this.#mismatch = Math.max(this.#mismatch, frame.mismatch);
     const { count } = this.#frames;
     // Timestamps that stand still are no time.
     if (count > 0 && frame.time - this.#timeOf(count - 1) < SPACING) return [];
-    const { time, signature, dark, color } = frame;
+    const { time, signature, dark, color, variance } = frame;
     const plain = plainOf(frame);
-    this.#frames.push({ time, signature, dark, color, plain, chroma: this.#chroma });
+    this.#frames.push({
+      time,
+      signature,
+      dark,
+      color,
+      plain,
+      variance,
+      mismatch: this.#mismatch,
+      chroma: this.#chroma,
+      residual: this.#residual,
+    });
+    this.#mismatch = 0;
     const found: Transition[] = [];
     while (time - this.#timeOf(this.#next) >= ASIDE) this.#end(this.#next++, found);
     return found;
@@ -166,12 +190,14 @@ export class TransitionDetector {
     this.#window.set(begin, end, PLAIN_ENDS[type]);
     const apart = this.#window.mismatch();
     if (apart < APART || !this.#window.mayRise(WORST, UNEVEN)) return undefined;
-    const ramp = this.#window.ramp();
-    if (ramp === undefined || ramp.residual + ramp.bend > WORST) return undefined;
+    const ramp = this.#window.ramp(WORST);
+    if (ramp === undefined) return undefined;
     const isFade = type !== 'dissolve';
     const shortest = isFade ? this.#minimum / 2 : this.#minimum;
     if (ramp.end - ramp.start < shortest - 1e-9) return undefined;
-    const evidence = this.#evidence(begin, end, ramp, { type, apart });
+    const aside = this.#aside(begin, end);
+    if (this.#goesOn(aside, ramp, type)) return undefined;
+    const evidence = this.#evidence(begin, end, ramp, { type, apart, aside });
     const odds = evidence.reduce(
       (sum, value, i) => sum + value * (this.#weights[i] ?? 0),
       0,
@@ -185,22 +211,46 @@ export class TransitionDetector {
     return confidence >= least ? transition : undefined;
   }
 
+  /** The frames {@link ASIDE} before and after a window, or as far away as there are any. */
+  #aside(begin: number, end: number): Aside {
+    const { oldest, count } = this.#frames;
+    let before = begin;
+    while (before > oldest && this.#timeOf(begin) - this.#timeOf(before) < ASIDE) {
+      before--;
+    }
+    let after = end;
+    while (after < count - 1 && this.#timeOf(after) - this.#timeOf(end) < ASIDE) after++;
+    return { begin, end, before, after };
+  }
+
+  /**
+   * Whether the picture changes before or after the window as it does inside, and nearly as fast. What lies beyond a picture of one
+   * colour is another transition.
+   */
+  #goesOn({ begin, end, before, after }: Aside, ramp: Ramp, type: Transition['type']) {
+    const least = (from: number, to: number) => {
+      const seconds = this.#timeOf(to) - this.#timeOf(from);
+      return seconds < ASIDE / 2
+        ? Infinity
+        : ONWARD * (seconds / (ramp.end - ramp.start) + SLACK);
+    };
+    return (
+      (type !== 'fade-in' && -this.#window.shareOf(before) > least(before, begin)) ||
+      (type !== 'fade-out' && this.#window.shareOf(after) - 1 > least(end, after))
+    );
+  }
+
   /** The signs of Note [Transitions], in the order of the weights. */
   #evidence(
     begin: number,
     end: number,
     ramp: Ramp,
-    { type, apart }: { type: Transition['type']; apart: number },
+    { type, apart, aside }: { type: Transition['type']; apart: number; aside: Aside },
   ): number[] {
     const from = this.#frames.at(begin);
     const to = this.#frames.at(end);
-    const { oldest, count } = this.#frames;
-    let before = begin;
-    while (before > oldest && from.time - this.#timeOf(before) < ASIDE) before--;
-    let after = end;
-    while (after < count - 1 && this.#timeOf(after) - to.time < ASIDE) after++;
-    const first = type === 'fade-in' ? UNKNOWN : this.#stir(before, begin);
-    const last = type === 'fade-out' ? UNKNOWN : this.#stir(end, after);
+    const first = type === 'fade-in' ? UNKNOWN : this.#stir(aside.before, begin);
+    const last = type === 'fade-out' ? UNKNOWN : this.#stir(end, aside.after);
     const calm = Math.min(first, last, UNKNOWN);
     const coloured = colouredness(from, to);
     return [
@@ -213,6 +263,9 @@ export class TransitionDetector {
       // More is movement: what chroma changes in long windows adds up.
       coloured * Math.log(Math.min(1, ramp.chroma) + 0.1),
       1 - Math.abs(ramp.sag - 1),
+      Math.min(1, ramp.fineSag),
+      Math.log(ramp.unexplained + 0.02),
+      ramp.jump / (apart + 0.05),
       type === 'dissolve' ? 0 : 1,
     ];
   }
@@ -228,7 +281,9 @@ export class TransitionDetector {
 /** Mismatch that counts where nothing is shown before and after. */
 const UNKNOWN = 1;
 /** Weights of 1 and the evidence of Note [Transitions], rounded. */
-const WEIGHTS: readonly number[] = [-2, -20.5, 2, 1.7, -0.6, 2.5, 3.2, 2.6, 3.3];
+const WEIGHTS: readonly number[] = [
+  -0.1, -24, 1.35, 0.3, -0.95, 2.45, 2.95, 3.6, 2.05, 1.5, -2.7, 4.5,
+];
 
 /** Seconds of the windows. */
 const WINDOWS = [0.27, 0.4, 0.6, 0.9, 1.3, 1.9, 2.7, 3.6];
@@ -252,16 +307,16 @@ const WORST = 0.25;
 const UNEVEN = 0.3;
 /** Confidence from which on a ramp may be a dissolve. */
 const LIKELY = 0.5;
+/** As a part of how fast shares rise, how fast they go on beyond a window, at most; and how far they may for other reasons. */
+const ONWARD = 0.9;
+const SLACK = 0.1;
 
-/** Mean luma that a picture fades from or to as black, at most, as FFmpeg's vf_cropdetect.c has it: dim pictures are pictures. */
-const DEEP = 24;
-/** Levels that its cells may differ from their mean by. */
-const PLAIN = 2.5;
-
-/** What a picture fades from or to, if it does: pictures that are hardly seen any more are not that yet. */
-function plainOf(picture: SeenFrame): PlainColor | undefined {
-  const color = colorOf(picture, PLAIN);
-  return color === 'black' && meanOf(picture.signature) > DEEP ? undefined : color;
+/** Numbers of the first and the last frame of a window, and of those that are looked at before and after it. */
+interface Aside {
+  readonly begin: number;
+  readonly end: number;
+  readonly before: number;
+  readonly after: number;
 }
 
 function typeOf(from: KeptFrame, to: KeptFrame): Transition['type'] {
@@ -273,14 +328,14 @@ const PLAIN_ENDS: Readonly<Record<Transition['type'], PlainEnd>> = {
 };
 
 /**
- * A part of a fade, as far as it has come, is a dissolve as well: the fade goes before. Of others the longer, at equal odds, since a
- * part of a transition looks like one too.
+ * A part of a fade, as far as it has come, is a dissolve as well: the fade goes before. Of others the longer, at equal odds and at
+ * odds that are not four times less for half the length: a part of a transition looks like one too, and has less movement in it.
  */
 function isSurer(a: Transition, b: Transition): boolean {
   const [fadeA, fadeB] = [a.color !== undefined, b.color !== undefined];
   if (fadeA !== fadeB) return fadeA;
   const rank = ({ confidence, start, end }: Transition) =>
-    (confidence / (1 - confidence)) * (end - start);
+    (confidence / (1 - confidence)) * (end - start) ** 2;
   return rank(a) > rank(b);
 }
 
@@ -292,7 +347,7 @@ function isSurer(a: Transition, b: Transition): boolean {
  */
 export function distinct(
   transitions: readonly Transition[],
-  dissolve = 0.88,
+  dissolve = 0.75,
 ): Transition[] {
   const kept: Transition[] = [];
   for (const transition of [...transitions].sort(byTime)) {

@@ -212,6 +212,24 @@ describe('gradual changes', () => {
     ]);
   });
 
+  test('from black and to it are fades behind a mark that stays, too', () => {
+    // As wide as a tenth of the picture, in one corner.
+    const marked = (picture: Picture): Picture => {
+      return (x, y) => (x >= 2 && x < 8 && y >= 1 && y < 4 ? 200 : picture(x, y));
+    };
+    const fade = (from: Picture, to: Picture) =>
+      repeat(20, (i) => marked(mix(from, to, (i + 1) / 21)));
+    const pictures = [
+      ...[...repeat(30, () => marked(BLACK)), ...fade(BLACK, scene(2))],
+      ...[...repeat(40, () => marked(scene(2))), ...fade(scene(2), BLACK)],
+      ...repeat(30, () => marked(BLACK)),
+    ];
+    expect(only(eventsIn(pictures), 'dissolve', 'fade-in', 'fade-out')).toMatchObject([
+      { type: 'fade-in', color: 'black' },
+      { type: 'fade-out', color: 'black' },
+    ]);
+  });
+
   test('from a dim picture of one shade are dissolves', () => {
     const dim: Picture = () => 30;
     const pictures = [

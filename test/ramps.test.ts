@@ -28,7 +28,7 @@ function rampOf(fineAt: (share: number) => number, leap?: number) {
     );
     frames.push({
       ...{ time: i / 25, signature, dark: 0, color: 0, plain: undefined },
-      ...{ chroma: 0, residual: 0.03 * i },
+      ...{ mark: undefined, chroma: 0, residual: 0.03 * i },
       variance: varianceOf(signature) + fineAt(share),
       mismatch: i === leap ? 0.7 : 0.05,
     });

@@ -255,6 +255,8 @@ export function colorOf(
 const DEEP = 24;
 /** Levels that the cells of a picture that one fades from or to may differ from their mean by. */
 const PLAIN = 2.5;
+/** Cells that a mark on black takes at most: the 2 % of a picture that need not be {@link BLACK}. */
+const MARK = 3;
 
 /** What a picture fades from or to, if it does: pictures that are hardly seen any more are not that yet. */
 export function plainOf(picture: {
@@ -263,6 +265,42 @@ export function plainOf(picture: {
 }): PlainColor | undefined {
   const color = colorOf(picture, PLAIN);
   return color === 'black' && meanOf(picture.signature) > DEEP ? undefined : color;
+}
+
+/** The cells of a small mark on black, such as that of a station, or of a timecode; `undefined` where there is something else. */
+export function markOn(picture: {
+  readonly signature: Signature;
+  readonly dark: number;
+}): readonly number[] | undefined {
+  const { signature, dark } = picture;
+  if (dark < BLACK) return undefined;
+  const ground = Math.min(...signature);
+  if (ground > DEEP) return undefined;
+  const cells: number[] = [];
+  for (let i = 0; i < SIGNATURE; i++) {
+    if ((signature[i] as number) - ground <= 2 * PLAIN) continue;
+    if (cells.push(i) > MARK) return undefined;
+  }
+  return cells;
+}
+
+/**
+ * What a picture fades from or to beside another one: also black but for a mark that the other one shows as well, so that it is
+ * nowhere darker there. Letters that come out of black are not in what was before.
+ */
+export function plainBeside(
+  picture: {
+    readonly signature: Signature;
+    readonly plain: PlainColor | undefined;
+    readonly mark: readonly number[] | undefined;
+  },
+  other: { readonly signature: Signature },
+): PlainColor | undefined {
+  const { signature, plain, mark } = picture;
+  if (plain !== undefined || mark === undefined) return plain;
+  const stays = (i: number) =>
+    (other.signature[i] as number) >= (signature[i] as number) - PLAIN;
+  return mark.every(stays) ? 'black' : undefined;
 }
 
 /** Letters on black, unlike a dim picture, leave most of it of one shade. */

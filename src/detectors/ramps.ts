@@ -12,6 +12,8 @@ export interface KeptFrame {
   readonly color: number;
   /** What colour the picture fades from or to, if it does. */
   readonly plain: PlainColor | undefined;
+  /** Where a mark is on black, if that is all there is. */
+  readonly mark: readonly number[] | undefined;
   /** As in `FrameChange`. */
   readonly variance: number;
   /** The largest since the frame before it in {@link RecentFrames}. */

@@ -2,19 +2,14 @@ import type { AnalysisEvent, CutEvent, SpanEvent } from '../analysis.ts';
 import {
   colouredness,
   lossBetween,
+  markOn,
   mismatchOf,
   type PlainColor,
+  plainBeside,
   plainOf,
   type Signature,
 } from './pictures.ts';
-import {
-  FEWEST,
-  type KeptFrame,
-  type PlainEnd,
-  type Ramp,
-  RecentFrames,
-  Window,
-} from './ramps.ts';
+import { FEWEST, type PlainEnd, type Ramp, RecentFrames, Window } from './ramps.ts';
 
 /** A decoded frame as {@link TransitionDetector} and its like take it. */
 export interface SeenFrame {
@@ -126,12 +121,14 @@ export class TransitionDetector {
     if (count > 0 && frame.time - this.#timeOf(count - 1) < SPACING) return [];
     const { time, signature, dark, color, variance } = frame;
     const plain = plainOf(frame);
+    const mark = plain === undefined ? markOn(frame) : undefined;
     this.#frames.push({
       time,
       signature,
       dark,
       color,
       plain,
+      mark,
       variance,
       mismatch: this.#mismatch,
       chroma: this.#chroma,
@@ -186,7 +183,8 @@ export class TransitionDetector {
     if (end - begin + 1 < FEWEST) return undefined;
     const from = this.#frames.at(begin);
     const to = this.#frames.at(end);
-    const type = typeOf(from, to);
+    const [before, after] = [plainBeside(from, to), plainBeside(to, from)];
+    const type: Transition['type'] = after ? 'fade-out' : before ? 'fade-in' : 'dissolve';
     this.#window.set(begin, end, PLAIN_ENDS[type]);
     const apart = this.#window.mismatch();
     if (apart < APART || !this.#window.mayRise(WORST, UNEVEN)) return undefined;
@@ -203,7 +201,7 @@ export class TransitionDetector {
       0,
     );
     const confidence = 1 / (1 + Math.exp(-odds));
-    const color = to.plain ?? from.plain;
+    const color = after ?? before;
     const { start, end: over } = ramp;
     const transition = { type, start, end: over, confidence, ...(color && { color }) };
     this.#onEvidence?.(transition, evidence);
@@ -317,10 +315,6 @@ interface Aside {
   readonly end: number;
   readonly before: number;
   readonly after: number;
-}
-
-function typeOf(from: KeptFrame, to: KeptFrame): Transition['type'] {
-  return to.plain ? 'fade-out' : from.plain ? 'fade-in' : 'dissolve';
 }
 
 const PLAIN_ENDS: Readonly<Record<Transition['type'], PlainEnd>> = {

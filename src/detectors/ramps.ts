@@ -74,8 +74,8 @@ export class RecentFrames {
 
   productOf(one: number, other: number): number {
     if (one === other) return this.squaresOf(one);
-    const [older, newer] = one < other ? [one, other] : [other, one];
-    const [a, b] = [older & SLOT, newer & SLOT];
+    const a = Math.min(one, other) & SLOT;
+    const b = Math.max(one, other) & SLOT;
     const place = b * CAPACITY + a;
     const known = this.#products[place] as number;
     if (known >= 0) return known;

@@ -21,7 +21,7 @@ export function varianceOf(picture: Signature): number {
   return (SIGNATURE * squares - sum * sum) / SIGNATURE ** 2;
 }
 
-/** How little two pictures have in common, 0–2: Note [Mismatch] in measures.ts, over the cells of a signature. */
+/** How little two pictures have in common, 0–2: Note [Mismatch] in thumbnail.ts, over the cells of a signature. */
 export function mismatchOf(a: Signature, b: Signature): number {
   const [meanA, meanB] = [meanOf(a), meanOf(b)];
   let apart = 0;

@@ -120,7 +120,7 @@ void Demuxer::open(const Source& source) {
   listen(log);  // of a small file that was all there is to hear
 }
 
-/// Formats that look for the next sound packet behind damage say so in the log
+/// Formats that look for the next intact packet behind damage say so in the log
 /// alone.
 void Demuxer::listen(const LogCapture& log) {
   constexpr std::array<const char*, 4> kLeftOut = {

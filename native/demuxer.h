@@ -57,7 +57,7 @@ class Demuxer {
   bool isCutShort() const noexcept;
 
   /// What the format's reader has left out since the last `seek`, to go on with
-  /// the next sound packet; tells it once.
+  /// the next intact packet; tells it once.
   std::optional<Error> takeLoss();
 
   /// Why a stream of bytes broke off, if it has been read to there.

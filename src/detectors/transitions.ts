@@ -280,7 +280,7 @@ export class TransitionDetector {
 const UNKNOWN = 1;
 /** Weights of 1 and the evidence of Note [Transitions], rounded. */
 const WEIGHTS: readonly number[] = [
-  -0.1, -24, 1.35, 0.3, -0.95, 2.45, 2.95, 3.6, 2.05, 1.5, -2.7, 4.5,
+  -0.8, -23.6, 1.2, 1.25, -0.95, 2.3, 2.9, 3.6, 2.05, 1.5, -2.75, 4.45,
 ];
 
 /** Seconds of the windows. */

@@ -20,8 +20,8 @@ import { CommandError, run } from './run.mjs';
 /** Longer than compiling FFmpeg takes on a slow machine. */
 const patience = 60 * 60_000;
 
-/** Whether anything of the script that wrote the lock still runs. */
-function isRunning({ pid, group }) {
+/** Whether a process still runs, or anything of its group, where one is named. */
+export function isRunning({ pid, group }) {
   if (!existsSync('/proc/self/stat')) {
     return [pid, group && -group].some((id) => {
       try {

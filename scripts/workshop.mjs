@@ -1,14 +1,6 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-
-/** Whether a process runs, whosever it is. */
-function isRunning(pid) {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return error.code === 'EPERM';
-  }
-}
+import { isRunning } from './lock.mjs';
 
 /**
  * Gives `work` a fresh folder in `parent`, and takes away what is left in it afterwards. The folder's name says whose it is,
@@ -23,7 +15,7 @@ export async function inWorkshop(parent, prefix, work) {
   for (const name of await readdir(parent)) {
     if (!name.startsWith(prefix)) continue;
     const pid = Number.parseInt(name.slice(prefix.length), 10);
-    if (pid > 0 && isRunning(pid)) continue;
+    if (pid > 0 && isRunning({ pid })) continue;
     await rm(join(parent, name), { recursive: true, force: true });
   }
   const workshop = await mkdtemp(join(parent, `${prefix}${process.pid}-`));

@@ -195,7 +195,7 @@ export class TransitionDetector {
     if (ramp.end - ramp.start < shortest - 1e-9) return undefined;
     const aside = this.#aside(begin, end);
     if (this.#goesOn(aside, ramp, type)) return undefined;
-    const evidence = this.#evidence(begin, end, ramp, { type, apart, aside });
+    const evidence = this.#evidence(aside, ramp, type, apart);
     const odds = evidence.reduce(
       (sum, value, i) => sum + value * (this.#weights[i] ?? 0),
       0,
@@ -240,15 +240,15 @@ export class TransitionDetector {
 
   /** The signs of Note [Transitions], in the order of the weights. */
   #evidence(
-    begin: number,
-    end: number,
+    { begin, end, before, after }: Aside,
     ramp: Ramp,
-    { type, apart, aside }: { type: Transition['type']; apart: number; aside: Aside },
+    type: Transition['type'],
+    apart: number,
   ): number[] {
     const from = this.#frames.at(begin);
     const to = this.#frames.at(end);
-    const first = type === 'fade-in' ? UNKNOWN : this.#stir(aside.before, begin);
-    const last = type === 'fade-out' ? UNKNOWN : this.#stir(end, aside.after);
+    const first = type === 'fade-in' ? UNKNOWN : this.#stir(before, begin);
+    const last = type === 'fade-out' ? UNKNOWN : this.#stir(end, after);
     const calm = Math.min(first, last, UNKNOWN);
     const coloured = colouredness(from, to);
     return [
